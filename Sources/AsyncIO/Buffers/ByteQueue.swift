@@ -1,0 +1,85 @@
+/// Bytes that arrived and were not yet consumed, oldest first.
+///
+/// ```
+///   storage  | wiped | readable bytes  | room |
+///            0     start             storage.count
+/// ```
+/// Consumed bytes are overwritten with zeros at once: a command line may hold a password, and the
+/// storage lives as long as the session's login. The queue compacts itself, so its storage never
+/// grows beyond the largest backlog the caller let arrive; the bound is the caller's.
+package struct ByteQueue: Sendable {
+    private var storage: [UInt8] = []
+    private var start = 0
+
+    package init() {}
+
+    /// A queue that already holds `bytes`.
+    package init(_ bytes: some Sequence<UInt8>) {
+        storage = Array(bytes)
+    }
+
+    /// How many bytes can be read.
+    package var count: Int { storage.count - start }
+
+    package var isEmpty: Bool { count == 0 }
+
+    /// The byte at `offset` from the oldest; `offset` is below `count`.
+    package subscript(offset: Int) -> UInt8 { storage[start + offset] }
+
+    /// A copy of the readable bytes in `range`, offsets counted from the oldest.
+    package subscript(range: Range<Int>) -> [UInt8] {
+        Array(storage[start + range.lowerBound..<start + range.upperBound])
+    }
+
+    /// Everything readable, copied; the queue keeps it.
+    package var bytes: [UInt8] { self[0..<count] }
+
+    /// The offset of the first `byte` at or after `offset`, or nil.
+    package func firstIndex(of byte: UInt8, from offset: Int = 0) -> Int? {
+        storage[(start + offset)...].firstIndex(of: byte).map { $0 - start }
+    }
+
+    package mutating func append(contentsOf bytes: some Collection<UInt8>) {
+        compact()
+        storage.append(contentsOf: bytes)
+    }
+
+    /// Appends what `span` holds, without an intermediate copy.
+    package mutating func append(_ span: RawSpan) {
+        compact()
+        storage.reserveCapacity(storage.count + span.byteCount)
+        for offset in 0..<span.byteCount {
+            storage.append(unsafe span.unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self))
+        }
+    }
+
+    /// Drops the `length` oldest bytes and overwrites them; `length` is at most `count`.
+    package mutating func consume(_ length: Int) {
+        precondition(length <= count, "consumed more than was received")
+        for index in start..<start + length { storage[index] = 0 }
+        start += length
+        if start == storage.count {
+            storage.removeAll(keepingCapacity: true)
+            start = 0
+        }
+    }
+
+    /// Takes the `length` oldest bytes out of the queue.
+    package mutating func take(_ length: Int) -> [UInt8] {
+        let taken = self[0..<length]
+        consume(length)
+        return taken
+    }
+
+    /// Takes everything.
+    package mutating func takeAll() -> [UInt8] { take(count) }
+
+    /// Drops and overwrites everything (RFC 3207 §4.2: nothing said before TLS counts after it).
+    package mutating func removeAll() { consume(count) }
+
+    private mutating func compact() {
+        guard start > 0 else { return }
+        storage.removeSubrange(0..<start)
+        start = 0
+    }
+}

@@ -1,0 +1,136 @@
+import Glibc
+
+/// Where a socket is bound or connected: IPv4, IPv6 or a unix path. A plain value, comparable and hashable.
+package enum SocketAddress: Sendable, Hashable {
+    /// Four bytes in network order, and a port.
+    case ipv4(IPv4Address, port: UInt16)
+    /// Sixteen bytes in network order, and a port.
+    case ipv6(IPv6Address, port: UInt16)
+    /// A path in the file system, at most 107 bytes; empty for an unnamed peer.
+    case unix(String)
+
+    /// The port, 0 for unix sockets.
+    package var port: UInt16 {
+        switch self {
+        case .ipv4(_, let port), .ipv6(_, let port): port
+        case .unix: 0
+        }
+    }
+
+    /// The same host with another port; unix addresses stay as they are.
+    package func withPort(_ port: UInt16) -> SocketAddress {
+        switch self {
+        case .ipv4(let host, _): .ipv4(host, port: port)
+        case .ipv6(let host, _): .ipv6(host, port: port)
+        case .unix: self
+        }
+    }
+
+    /// Parses a literal host without brackets (`192.0.2.1`, `2001:db8::1`); nil for anything else, names included.
+    package init?(literal host: String, port: UInt16) {
+        if let address = IPv4Address(host) {
+            self = .ipv4(address, port: port)
+        } else if let address = IPv6Address(host) {
+            self = .ipv6(address, port: port)
+        } else {
+            return nil
+        }
+    }
+
+    /// Parses `host:port`, `[v6]:port` or `unix:/path`; nil when the text is none of them.
+    package init?(_ text: String) {
+        if text.hasPrefix("unix:") {
+            let path = String(text.dropFirst(5))
+            guard !path.isEmpty, path.utf8.count <= SocketAddress.unixPathMaximum else { return nil }
+            self = .unix(path)
+            return
+        }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+            guard let address = IPv6Address(String(host)) else { return nil }
+            self = .ipv6(address, port: port)
+        } else if let address = IPv4Address(String(host)) {
+            self = .ipv4(address, port: port)
+        } else {
+            return nil
+        }
+    }
+
+    /// The longest unix path, from `sockaddr_un` less its terminating NUL.
+    package static let unixPathMaximum = 107
+
+    /// The host alone, as nginx writes it in logs and `Client-IP`: no port, no brackets, `unix:` for unix peers.
+    package var hostText: String {
+        switch self {
+        case .ipv4(let host, _): host.description
+        case .ipv6(let host, _): host.description
+        case .unix: "unix:"
+        }
+    }
+}
+
+extension SocketAddress: CustomStringConvertible {
+    /// `192.0.2.1:143`, `[2001:db8::1]:143` or `unix:/path`.
+    package var description: String {
+        switch self {
+        case .ipv4(let host, let port): "\(host):\(port)"
+        case .ipv6(let host, let port): "[\(host)]:\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+}
+
+/// Four bytes in network order.
+package struct IPv4Address: Sendable, Hashable, CustomStringConvertible {
+    package var bytes: InlineBytes4
+
+    package typealias InlineBytes4 = SIMD4<UInt8>
+
+    package init(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8) { bytes = SIMD4(a, b, c, d) }
+
+    package static let any = IPv4Address(0, 0, 0, 0)
+    package static let loopback = IPv4Address(127, 0, 0, 1)
+
+    /// Parses dotted decimal, exactly four parts without leading zeros (as `inet_pton` does).
+    package init?(_ text: String) {
+        var address = in_addr()
+        guard unsafe inet_pton(AF_INET, text, &address) == 1 else { return nil }
+        let value = UInt32(bigEndian: address.s_addr)
+        self.init(
+            UInt8(truncatingIfNeeded: value >> 24), UInt8(truncatingIfNeeded: value >> 16),
+            UInt8(truncatingIfNeeded: value >> 8), UInt8(truncatingIfNeeded: value))
+    }
+
+    package var description: String { "\(bytes[0]).\(bytes[1]).\(bytes[2]).\(bytes[3])" }
+}
+
+/// Sixteen bytes in network order.
+package struct IPv6Address: Sendable, Hashable, CustomStringConvertible {
+    package var bytes: SIMD16<UInt8>
+
+    package init(_ bytes: SIMD16<UInt8>) { self.bytes = bytes }
+
+    package static let any = IPv6Address(SIMD16(repeating: 0))
+    package static let loopback = {
+        var bytes = SIMD16<UInt8>(repeating: 0)
+        bytes[15] = 1
+        return IPv6Address(bytes)
+    }()
+
+    /// Parses RFC 4291 §2.2 text without brackets or zone.
+    package init?(_ text: String) {
+        var address = in6_addr()
+        guard unsafe inet_pton(AF_INET6, text, &address) == 1 else { return nil }
+        bytes = unsafe withUnsafeBytes(of: address) { unsafe $0.loadUnaligned(as: SIMD16<UInt8>.self) }
+    }
+
+    /// RFC 5952 text.
+    package var description: String {
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        var copy = bytes
+        guard unsafe inet_ntop(AF_INET6, &copy, &text, socklen_t(text.count)) != nil else { return "::" }
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

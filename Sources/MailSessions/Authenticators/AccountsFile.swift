@@ -1,0 +1,4 @@
+/// Placeholder: written by the accounts-file work.
+package struct AccountsFile: Sendable {
+    package init() {}
+}

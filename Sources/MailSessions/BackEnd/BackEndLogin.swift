@@ -1,0 +1,36 @@
+import AsyncIO
+
+/// The login at a back-end: greeting, credentials, and the reply that the client will see.
+package protocol BackEndLogin: Dialogue
+where Question == Never, Answer == Never, Note == Never, Outcome == BackEndOutcome {}
+
+extension BackEndLogin {
+    package mutating func resume(_ answer: Never) {}
+}
+
+/// Whom to log in at the back-end, and how.
+package struct BackEndCredentials: Sendable {
+    /// The login name, after the authenticator's own (`Auth-User`).
+    package var login: [UInt8]
+    /// The password for the back-end; nil when none is known (SMTP with XCLIENT does not need one).
+    package var password: Secret?
+
+    package init(login: [UInt8], password: Secret?) {
+        self.login = login
+        self.password = password
+    }
+}
+
+/// How a login at a back-end ends.
+package enum BackEndOutcome: Sendable, Equatable {
+    /// Logged in. `reply` goes to the client before anything else; bytes behind it stay in `input`.
+    case loggedIn(reply: [UInt8])
+    /// The back-end answered something else than expected; `reply` is what it said, one line without
+    /// CRLF, bounded, control bytes replaced (nginx-mail.md §13 row 35).
+    case invalidResponse(reply: [UInt8])
+    /// A reply longer than the limit.
+    case responseTooLong
+    /// The credentials cannot be sent in this protocol (CR, LF or NUL in a POP3 password), or a
+    /// password is needed and none is known.
+    case unsendableCredentials
+}

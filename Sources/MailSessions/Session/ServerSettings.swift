@@ -1,0 +1,90 @@
+import AsyncIO
+
+/// Everything a session needs to know of the `server {}` it came in on: one immutable value,
+/// read from the configuration and shared by all sessions of that server.
+package struct ServerSettings: Sendable {
+    package var mailProtocol: MailProtocol
+    /// `server_name`: greeting, HELO replies, salts, HELO to SMTP back-ends.
+    package var name: String
+    /// `timeout`: one budget from the greeting to the login, not an idle time (nginx-mail.md §3.6).
+    package var timeout: Duration = .seconds(60)
+    /// `max_errors`.
+    package var maxErrors = 5
+    /// `max_connections`: clients of this server at once in each worker; nil for no bound but worker_connections.
+    package var maxConnections: Int?
+    /// `imap_client_buffer`, `pop3_client_buffer`, `smtp_client_buffer`: the longest command, literals included, in bytes.
+    package var clientBuffer = 4096
+    /// `imap_capabilities` and its siblings, in the order written.
+    package var capabilities: [String] = []
+    /// `imap_auth` and its siblings.
+    package var mechanisms: MechanismSet = .plain
+    /// `smtp_greeting_delay`.
+    package var greetingDelay: Duration = .zero
+    /// Who decides about logins.
+    package var authenticator: AuthenticatorSettings
+    /// `proxy_pass`: the back-end when the authenticator names none.
+    package var backEnd: SocketAddress?
+    package var proxy = ProxySettings()
+
+    package init(mailProtocol: MailProtocol, name: String, authenticator: AuthenticatorSettings) {
+        self.mailProtocol = mailProtocol
+        self.name = name
+        self.authenticator = authenticator
+    }
+}
+
+/// Which authenticator a server asks.
+package enum AuthenticatorSettings: Sendable {
+    /// `auth_http`.
+    case http(AuthHTTPSettings)
+    /// `auth_file`: the accounts, parsed.
+    case accounts(AccountsFile)
+}
+
+/// `auth_http` and what belongs to it.
+package struct AuthHTTPSettings: Sendable, Hashable {
+    package var address: SocketAddress
+    /// The host as written, without port; `localhost` for unix sockets.
+    package var host: String
+    /// Path and query, `/` by default.
+    package var uri: String = "/"
+    /// `auth_http_header`, in the order written.
+    package var headers: [Header] = []
+    /// `auth_http_timeout`: the whole exchange.
+    package var timeout: Duration = .seconds(60)
+    /// `auth_http_keepalive`: idle connections kept per worker.
+    package var keepAlive = 32
+
+    package struct Header: Sendable, Hashable {
+        package var name: String
+        package var value: String
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    package init(address: SocketAddress, host: String) {
+        self.address = address
+        self.host = host
+    }
+}
+
+/// The directives of nginx-mail.md §2.6.
+package struct ProxySettings: Sendable {
+    /// `proxy_buffer`: also bounds a back-end's login reply, in bytes.
+    package var buffer = 4096
+    /// `proxy_timeout`: silence of both sides before the relay ends.
+    package var timeout: Duration = .seconds(24 * 3600)
+    package var passesErrorMessage = false
+    package var smtpAuth = false
+    package var xclient = true
+    package var proxyProtocol: ProxyProtocolVersion?
+
+    package init() {}
+}
+
+/// `proxy_protocol off | on | v2` towards back-ends.
+package enum ProxyProtocolVersion: Sendable, Hashable {
+    case v1, v2
+}
