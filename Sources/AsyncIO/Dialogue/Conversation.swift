@@ -45,10 +45,25 @@ package struct Conversation: Sendable {
                 try await flush(&output, deadline)
                 try await socket.executor.sleep(until: socket.executor.now + duration, scope: socket.scope)
                 deadline = socket.executor.now + timeout
+            case .pauseUnlessInput(let duration):
+                try await flush(&output, deadline)
+                try await listen(to: &dialogue, for: duration)
+                deadline = socket.executor.now + timeout
             case .finish(let outcome):
                 try await flush(&output, deadline)
                 return outcome
             }
+        }
+    }
+
+    /// Waits for the peer to speak, or for it to stay silent until the time is up.
+    private func listen<D: Dialogue>(to dialogue: inout D, for duration: Duration) async throws(IOError) {
+        do throws(IOError) {
+            let count = try await socket.receive(into: &dialogue.input, deadline: socket.executor.now + duration)
+            guard count > 0 else { throw .closed }
+        } catch {
+            // Silence is what was hoped for.
+            guard error == .timedOut else { throw error }
         }
     }
 

@@ -18,6 +18,9 @@ package final class Epoll: SystemKernel {
     // Safety: plain values; only `turn` lends the array to the kernel, for one call.
     private var events: [epoll_event]
 
+    /// Something was completed in this turn, so the turn must not wait.
+    private var hasDelivered = false
+
     private struct Waiters {
         var reading: Operation?
         var writing: Operation?
@@ -38,7 +41,12 @@ package final class Epoll: SystemKernel {
 
     deinit { _ = Glibc.close(epoll) }
 
-    package func start(_ operation: Operation) { attempts.append(operation) }
+    package func start(_ operation: Operation) { attemptSoon(operation) }
+
+    private func attemptSoon(_ operation: Operation) {
+        operation.isToBeAttempted = true
+        attempts.append(operation)
+    }
 
     package func cancel(_ operation: Operation) {
         // It is waiting, or to be tried; either way the next turn ends it.
@@ -47,7 +55,7 @@ package final class Epoll: SystemKernel {
             if waiters.writing === operation { waiters.writing = nil }
             waiting[operation.descriptor] = waiters
         }
-        if !attempts.contains(where: { $0 === operation }) { attempts.append(operation) }
+        if !operation.isToBeAttempted { attemptSoon(operation) }
     }
 
     package func giveBack(buffer: UInt16) { buffers.giveBackFree(buffer) }
@@ -60,9 +68,10 @@ package final class Epoll: SystemKernel {
     // MARK: Turns
 
     package func turn(waitingUntil deadline: Instant?, for executor: RingExecutor) {
-        let delivered = makeAttempts(for: executor)
+        hasDelivered = false
+        makeAttempts(for: executor)
         var timeout: Int32 = 0
-        if !delivered, attempts.isEmpty, let deadline {
+        if !hasDelivered, attempts.isEmpty, let deadline {
             if deadline == .never {
                 timeout = -1
             } else {
@@ -82,37 +91,38 @@ package final class Epoll: SystemKernel {
                 unsafe failed || event.events & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLPRI.rawValue) != 0
             {
                 waiters.reading = nil
-                attempts.append(operation)
+                attemptSoon(operation)
             }
             if let operation = waiters.writing, unsafe failed || event.events & EPOLLOUT.rawValue != 0 {
                 waiters.writing = nil
-                attempts.append(operation)
+                attemptSoon(operation)
             }
             unsafe waiting[event.data.fd] = waiters
         }
-        _ = makeAttempts(for: executor)
+        makeAttempts(for: executor)
     }
 
-    /// Tries what is to be tried; whether anything was completed.
-    private func makeAttempts(for executor: RingExecutor) -> Bool {
+    /// Tries what is to be tried.
+    private func makeAttempts(for executor: RingExecutor) {
         let due = attempts
         attempts.removeAll(keepingCapacity: true)
-        var delivered = false
         for operation in due {
+            operation.isToBeAttempted = false
             if operation.ending != nil {
-                executor.complete(operation, .cancelled)
-                delivered = true
+                deliver(.cancelled, of: operation, to: executor)
                 continue
             }
             switch attempt(operation, for: executor) {
             case .wait: wait(for: operation)
-            case .again: attempts.append(operation)
-            case .completed(let completion):
-                executor.complete(operation, completion)
-                delivered = true
+            case .again: attemptSoon(operation)
+            case .completed(let completion): deliver(completion, of: operation, to: executor)
             }
         }
-        return delivered
+    }
+
+    private func deliver(_ completion: Completion, of operation: Operation, to executor: RingExecutor) {
+        hasDelivered = true
+        executor.complete(operation, completion)
     }
 
     private enum Attempt {
@@ -176,7 +186,7 @@ package final class Epoll: SystemKernel {
                 }
             }
             guard features.contains(.multishotAccept) else { return .completed(Completion(result: descriptor)) }
-            executor.complete(operation, Completion(result: descriptor, more: true))
+            deliver(Completion(result: descriptor, more: true), of: operation, to: executor)
             if operation.ending != nil { return .completed(.cancelled) }
         }
         return .again
@@ -207,7 +217,7 @@ package final class Epoll: SystemKernel {
         let code = errno
         buffers.giveBackFree(buffer)
         if count == 0 { return .completed(Completion(result: 0)) }
-        return code == EAGAIN || code == EINTR ? .wait : .completed(Completion(result: -code))
+        return failure(code)
     }
 
     private func receiveMany(_ operation: Operation, for executor: RingExecutor) -> Attempt {
@@ -216,7 +226,7 @@ package final class Epoll: SystemKernel {
             let attempt = receive(operation)
             guard case .completed(var completion) = attempt, completion.result > 0 else { return attempt }
             completion.more = true
-            executor.complete(operation, completion)
+            deliver(completion, of: operation, to: executor)
             if operation.ending != nil { return .completed(.cancelled) }
         }
         return .again
@@ -234,7 +244,7 @@ package final class Epoll: SystemKernel {
         for buffer in taken.dropFirst(used) { buffers.giveBackFree(buffer) }
         if count > 0 { return .completed(Completion(result: Int32(count), buffer: first)) }
         if count == 0 { return .completed(Completion(result: 0)) }
-        return code == EAGAIN || code == EINTR ? .wait : .completed(Completion(result: -code))
+        return failure(code)
     }
 
     private func send(_ operation: Operation) -> Attempt {
@@ -249,11 +259,20 @@ package final class Epoll: SystemKernel {
                 count = unsafe sendmsg(operation.descriptor, operation.buildMessage(from: buffers), flags)
             }
             guard count >= 0 else {
-                return errno == EAGAIN || errno == EINTR ? .wait : .completed(Completion(result: -errno))
+                return failure(errno)
             }
             operation.sent += count
         }
         return .completed(Completion(result: Int32(clamping: operation.sent)))
+    }
+
+    /// What a refused transfer means.
+    private func failure(_ code: Int32) -> Attempt {
+        switch code {
+        case EAGAIN: .wait
+        case EINTR: .again
+        default: .completed(Completion(result: -code))
+        }
     }
 
     private func poll(_ operation: Operation, _ events: UInt32) -> Attempt {

@@ -52,6 +52,8 @@ package final class Operation: @unchecked Sendable {
     package internal(set) var inFlight = false
     /// Cancelled or timed out; the kernel was asked, its last completion is still to come.
     var ending: Ending?
+    /// Stands in epoll's list for the next turn.
+    var isToBeAttempted = false
     /// Waiting for lent buffers to return.
     var isStarved = false
 

@@ -3,7 +3,10 @@ import Glibc
 
 /// A kernel of the machine, not a simulated one: descriptors are real and these calls are the same
 /// for io_uring and epoll. All sockets are non-blocking (io_uring waits for them nevertheless).
-protocol SystemKernel: Kernel {}
+protocol SystemKernel: Kernel {
+    /// Called before a descriptor is closed; epoll keeps state per descriptor.
+    func forget(_ descriptor: Int32)
+}
 
 extension SystemKernel {
     package var now: Instant { .now }
@@ -54,8 +57,7 @@ extension SystemKernel {
         return descriptor
     }
 
-    /// Called before a descriptor is closed; epoll keeps state per descriptor.
-    func forget(_ descriptor: Int32) {}
+    package func forget(_ descriptor: Int32) {}
 }
 
 /// Flags of socket(2) and accept4(2).
