@@ -1,0 +1,33 @@
+import MailSessions
+import TestSupport
+import Testing
+
+/// One transcript and the reason it is there.
+struct DialogueRow: Sendable, CustomTestStringConvertible {
+    let reason: String
+    let transcript: String
+    let change: @Sendable (inout ServerSettings) -> Void
+
+    init(_ reason: String, _ transcript: String) {
+        self.init(reason, { _ in }, transcript)
+    }
+
+    init(_ reason: String, _ change: @escaping @Sendable (inout ServerSettings) -> Void, _ transcript: String) {
+        self.reason = reason
+        self.transcript = transcript
+        self.change = change
+    }
+
+    var testDescription: String { reason }
+
+    /// Plays it against a fresh front-end, cut in every way. Salts are `<0.7@mx>`, `<1.7@mx>` and so on.
+    func play<Subject: FrontEnd>(
+        _ mailProtocol: MailProtocol, isSecure: Bool = false,
+        _ make: (ServerSettings, Bool, SaltFactory) -> Subject
+    ) throws {
+        var settings = ServerSettings(mailProtocol: mailProtocol, name: "mx", authenticator: .accounts(AccountsFile()))
+        change(&settings)
+        let salts = SaltFactory(serverName: "mx") { SaltFactory.Nonce(random: UInt64($0), unixTime: 7) }
+        try Transcript(transcript).check(.frontEnd) { make(settings, isSecure, salts) }
+    }
+}
