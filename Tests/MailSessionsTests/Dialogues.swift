@@ -8,10 +8,12 @@ struct DialogueRow: Sendable, CustomTestStringConvertible {
     let transcript: String
     let change: @Sendable (inout ServerSettings) -> Void
 
+    /// A row under the default settings.
     init(_ reason: String, _ transcript: String) {
         self.init(reason, { _ in }, transcript)
     }
 
+    /// A row under settings changed from the defaults.
     init(_ reason: String, _ change: @escaping @Sendable (inout ServerSettings) -> Void, _ transcript: String) {
         self.reason = reason
         self.transcript = transcript

@@ -452,7 +452,7 @@ struct IMAPFrontEndTests {
                 S: * OK IMAP4 ready
                 C: POST /a LOGIN HTTP/1.1
                 C: a LOGIN ann secret
-                ! foreignProtocol "POST /a LOGIN HTTP/1.1"
+                ! foreignProtocol "POST"
                 S: * BAD invalid command
                 = violation
                 """#),

@@ -130,7 +130,7 @@ struct POP3FrontEndTests {
                 S: +OK POP3 ready
                 C: GET /?x=y HTTP/1.0
                 C: USER ann
-                ! foreignProtocol "GET /?x=y HTTP/1.0"
+                ! foreignProtocol "GET"
                 S: -ERR invalid command
                 = violation
                 """#),

@@ -2,6 +2,7 @@
 package struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
+    /// The same seed, the same numbers.
     package init(seed: UInt64) {
         state = seed
     }

@@ -3,8 +3,10 @@ import AsyncIO
 /// Cuts a client's input into IMAP commands, literals included (RFC 3501 §4.3, RFC 7888).
 ///
 /// ```
-///   line ──verb known, ends in {n} or {n+}──▶ literal ──n bytes──▶ line (the rest of the command)
-///    │ ends otherwise: command or rejection, and the next line begins a new command
+///   command ──line ends in {n} or {n+}──▶ literal ──n bytes──▶ rest
+///    ▲  line ends otherwise                  ▲                  │ line ends in {n} or {n+}
+///    │                                       └──────────────────┤
+///    └── the command, or a rejection ◀──────────────────────────┘ line ends otherwise
 /// ```
 /// Each stretch is consumed, and thereby wiped, once it is read. A rejected line that announces a
 /// synchronizing literal stays in step, for its client waits; behind a rejected `{n+}` the bytes are
@@ -74,6 +76,9 @@ package struct IMAPCommandFramer: Sendable {
 
     /// Reads the first line of a command; nil if a literal follows at once.
     private mutating func begin(_ frame: LineFramer.Frame, _ input: inout ByteQueue) -> Event? {
+        if let content = frame.content, let method = HTTPRequestLine.method(in: input, length: content) {
+            return .foreign(excerpt: method)
+        }
         switch frame {
         case .tooLong:
             let tag = IMAPCommand.tag(in: input, length: maximum)
@@ -82,9 +87,6 @@ package struct IMAPCommandFramer: Sendable {
             let tag = IMAPCommand.tag(in: input, length: content)
             return reject(tag: tag, content, length, &input)
         case .line(let content, let length):
-            guard !HTTPRequestLine.matches(input, length: content) else {
-                return .foreign(excerpt: FrontEndNote.excerpt(of: input, length: content))
-            }
             guard let tag = IMAPCommand.tag(in: input, length: content) else {
                 return reject(tag: nil, content, length, &input)
             }
