@@ -63,7 +63,7 @@ struct IMAPCommandFramerTests {
                 case .command(let command):
                     let words = [command.tag, Array(command.verb.rawValue.utf8)] + command.arguments.map(\.bytes)
                     events.append(words.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " "))
-                case .continuation: events.append("+")
+                case .continuation(_): events.append("+")
                 case .rejected(let tag, false): events.append("reject \(name(tag))")
                 case .rejected(let tag, true): return events + ["end \(name(tag))"]
                 case .tooLong(let tag, _): return events + ["too long \(name(tag))"]

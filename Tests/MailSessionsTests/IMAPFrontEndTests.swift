@@ -608,6 +608,27 @@ struct IMAPFrontEndTests {
                 = accepted f
                 """#),
             DialogueRow(
+                "starttls only does not ask for a password in a literal, and swallows one that comes unasked",
+                { $0.startTLS = .only },
+                #"""
+                S: * OK IMAP4 ready
+                C: a LOGIN ann {6}
+                S: a BAD invalid command
+                C: b LOGIN {3+}
+                C: ann {6}
+                S: b BAD invalid command
+                C: c LOGIN ann {6+}
+                C: secret
+                S: c BAD invalid command
+                C: d AUTHENTICATE {5}
+                S: d BAD invalid command
+                C: e ID ("x" {1}
+                S: + OK
+                C: y)
+                S: * ID NIL
+                S: e OK completed
+                """#),
+            DialogueRow(
                 "not offered, not accepted",
                 #"""
                 S: * OK IMAP4 ready

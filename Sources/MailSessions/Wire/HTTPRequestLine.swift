@@ -14,7 +14,8 @@ enum HTTPRequestLine {
     /// The method, if the first `length` bytes of `input`, a line without its end, are a request. The
     /// rest of it may hold credentials, and is for no log.
     static func method(in input: ByteQueue, length: Int) -> [UInt8]? {
-        guard let space = input.firstIndex(of: ASCII.space), space <= min(longestMethod, length),
+        let start = 0..<min(longestMethod + 1, length)
+        guard let space = start.first(where: { input[$0] == ASCII.space }),
             methods.contains(input[0..<space].asciiUppercased)
         else { return nil }
         var last = length

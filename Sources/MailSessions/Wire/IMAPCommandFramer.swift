@@ -15,8 +15,9 @@ package struct IMAPCommandFramer: Sendable {
     /// What was found.
     package enum Event: Sendable {
         case command(IMAPCommand)
-        /// The client waits to be told to send a literal.
-        case continuation
+        /// The client waits to be told to send a literal of this command, of which the beginning is
+        /// known; or to be refused, for which see `abandon()`.
+        case continuation(IMAPCommand)
         /// Not a command. `tag` is nil where none could be read; with `endsSession` what follows
         /// cannot be understood.
         case rejected(tag: [UInt8]?, endsSession: Bool)
@@ -73,6 +74,9 @@ package struct IMAPCommandFramer: Sendable {
             }
         }
     }
+
+    /// Forgets the command whose literal the client was not asked to send; its next line is a new one.
+    package mutating func abandon() { state = .command }
 
     /// Reads the first line of a command; nil if a literal follows at once.
     private mutating func begin(_ frame: LineFramer.Frame, _ input: inout ByteQueue) -> Event? {
@@ -134,7 +138,7 @@ package struct IMAPCommandFramer: Sendable {
             if !fits { return reject(tag: partial.command.tag, range.upperBound, length, &input) }
             input.consume(length)
             state = .literal(partial, length: count)
-            return isSynchronizing ? .continuation : nil
+            return isSynchronizing ? .continuation(partial.command) : nil
         }
     }
 
