@@ -1,5 +1,6 @@
 import AsyncIO
 import MailSessions
+import TestSupport
 import Testing
 
 /// Security checklist G1: a canary password appears in nothing that a front-end reports.
@@ -17,7 +18,7 @@ struct SecrecyTests {
             "GET /?password=canary HTTP/1.0\r\n", "a LOGIN ann canary\r\n",
         ])
     func imap(_ text: String) {
-        expectSecrecy(of: IMAPFrontEnd(settings: settings(.imap), isSecure: false, salts: salts), text)
+        expectSecrecy(of: IMAPFrontEnd(settings: settings(.imap), isSecure: false, salts: .counting), text)
     }
 
     @Test(
@@ -28,7 +29,7 @@ struct SecrecyTests {
             "a LOGIN ann canary\(filler)", "USER ann\r\nPASS canary\r\n", "APOP ann canary\r\n",
         ])
     func pop3(_ text: String) {
-        expectSecrecy(of: POP3FrontEnd(settings: settings(.pop3), isSecure: false, salts: salts), text)
+        expectSecrecy(of: POP3FrontEnd(settings: settings(.pop3), isSecure: false, salts: .counting), text)
     }
 
     @Test(
@@ -38,7 +39,7 @@ struct SecrecyTests {
             "AUTH PLAIN canary\r\n", "AUTH PLAIN\r\ncanary\r\n", "AUTH PLAIN AGEAY2FuYXJ5\r\n",
         ])
     func smtp(_ text: String) {
-        expectSecrecy(of: SMTPFrontEnd(settings: settings(.smtp), isSecure: false, salts: salts), text)
+        expectSecrecy(of: SMTPFrontEnd(settings: settings(.smtp), isSecure: false, salts: .counting), text)
     }
 
     private func expectSecrecy(of frontEnd: some FrontEnd, _ text: String) {
@@ -69,11 +70,9 @@ struct SecrecyTests {
     }
 
     private func settings(_ mailProtocol: MailProtocol) -> ServerSettings {
-        var settings = ServerSettings(mailProtocol: mailProtocol, name: "mx", authenticator: .accounts(AccountsFile()))
+        var settings = ServerSettings.fixture(mailProtocol)
         settings.clientBuffer = 40
         settings.mechanisms.insert(.apop)
         return settings
     }
-
-    private var salts: SaltFactory { SaltFactory(serverName: "mx") { _ in SaltFactory.Nonce(random: 0, unixTime: 0) } }
 }

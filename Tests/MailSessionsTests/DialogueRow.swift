@@ -27,9 +27,8 @@ struct DialogueRow: Sendable, CustomTestStringConvertible {
         _ mailProtocol: MailProtocol, isSecure: Bool = false,
         _ make: (ServerSettings, Bool, SaltFactory) -> Subject
     ) throws {
-        var settings = ServerSettings(mailProtocol: mailProtocol, name: "mx", authenticator: .accounts(AccountsFile()))
+        var settings = ServerSettings.fixture(mailProtocol)
         change(&settings)
-        let salts = SaltFactory(serverName: "mx") { SaltFactory.Nonce(random: UInt64($0), unixTime: 7) }
-        try Transcript(transcript).check(.frontEnd) { make(settings, isSecure, salts) }
+        try Transcript(transcript).check(.frontEnd) { make(settings, isSecure, .counting) }
     }
 }
