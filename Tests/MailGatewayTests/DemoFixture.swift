@@ -30,7 +30,8 @@ enum DemoFixture {
         case .remove(let uids): return "remove \(uids.sorted())"
         case .deliver(let delivery):
             let lines = text(delivery.text).split(separator: "\r\n" as Character, omittingEmptySubsequences: false)
-            return "deliver \(text(delivery.helo)) \(delivery.login.map(text) ?? "-") \(lines.joined(separator: "|"))"
+            let body = delivery.text.isEmpty ? "(empty)" : lines.joined(separator: "|")
+            return "deliver \(text(delivery.helo)) \(delivery.login.map(text) ?? "-") \(body)"
         }
     }
 
