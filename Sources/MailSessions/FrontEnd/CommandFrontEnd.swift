@@ -4,6 +4,7 @@ import AsyncIO
 ///
 /// The protocol's own part reads a command and answers it; errors, SASL, verdicts and TLS are here.
 package protocol CommandFrontEnd: FrontEnd {
+    /// What is not the protocol's own.
     var progress: LoginProgress { get set }
 
     /// The reply to a command that cannot be understood or is not allowed, CRLF included.

@@ -48,6 +48,11 @@ package struct IMAPFrontEnd: CommandFrontEnd {
     package mutating func readCommand() -> Bool {
         guard let event = commands.next(from: &input) else { return false }
         switch event {
+        case .continuation(let command) where !isAllowed(command.verb):
+            // Not even asked for: the literal would be a password in clear.
+            commands.abandon()
+            tag = command.tag
+            reject(isCounted: false)
         case .continuation: say("+ OK")
         case .command(let command):
             tag = command.tag
@@ -66,6 +71,7 @@ package struct IMAPFrontEnd: CommandFrontEnd {
     }
 
     private mutating func obey(_ command: IMAPCommand) {
+        guard isAllowed(command.verb) else { return reject(isCounted: false) }
         switch command.verb {
         case .capability: complete(after: capabilityReply)
         case .noop: say(tagged("OK completed"))
@@ -73,10 +79,18 @@ package struct IMAPFrontEnd: CommandFrontEnd {
         // security-checklist C9).
         case .id: complete(after: .line("* ID NIL"))
         case .logout: end(.quit, saying: .line("* BYE") + tagged("OK completed"))
-        case .startTLS where progress.offersTLS: startTLS(saying: tagged("OK completed"))
-        case .login where !progress.demandsTLS: logIn(command.arguments)
-        case .authenticate where !progress.demandsTLS: authenticate(command.arguments)
-        case .startTLS, .login, .authenticate: reject(isCounted: false)
+        case .startTLS: startTLS(saying: tagged("OK completed"))
+        case .login: logIn(command.arguments)
+        case .authenticate: authenticate(command.arguments)
+        }
+    }
+
+    /// Whether the verb may be used now.
+    private func isAllowed(_ verb: IMAPCommand.Verb) -> Bool {
+        switch verb {
+        case .capability, .noop, .logout, .id: true
+        case .startTLS: progress.offersTLS
+        case .login, .authenticate: !progress.demandsTLS
         }
     }
 

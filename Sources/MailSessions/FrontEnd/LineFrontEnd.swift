@@ -10,12 +10,13 @@ extension LineFrontEnd {
     package mutating func readCommand() -> Bool {
         let maximum = progress.settings.clientBuffer
         guard let frame = progress.lines.next(in: input, maximum: maximum) else { return false }
+        if let content = frame.content, let method = HTTPRequestLine.method(in: input, length: content) {
+            endInViolation(.foreignProtocol(excerpt: method))
+            return true
+        }
         switch frame {
         case .tooLong:
             endInViolation(.tooLongCommand(excerpt: FrontEndNote.excerpt(of: input, length: maximum)))
-        case .line(let content, _) where HTTPRequestLine.matches(input, length: content),
-            .malformed(let content, _) where HTTPRequestLine.matches(input, length: content):
-            endInViolation(.foreignProtocol(excerpt: FrontEndNote.excerpt(of: input, length: content)))
         case .malformed(_, let length):
             input.consume(length)
             reject(isCounted: true)

@@ -4,11 +4,12 @@ import AsyncIO
 /// be done next, and what is counted.
 ///
 /// ```
-///   greeting ─▶ commands ⇄ response (SASL)
-///                  │  ▲         │
-///                  │  └─refuse──┤ credentials complete
-///                  ▼    + wait  ▼
-///                 over ◀────── verdict
+///   greeting ──▶ commands ◀──challenge, failure──▶ response
+///      │          │ │  ▲                             │
+///      │          │ │  └─refused, may try again─┐    │
+///      │          │ └──credentials──▶ verdict ──┘ ◀──┘ credentials
+///      ▼          ▼                      ▼
+///     over ◀── quit, violation ◀── accepted, refused, unavailable
 /// ```
 package struct LoginProgress: Sendable {
     typealias Action = Step<LoginAttempt, FrontEndNote, FrontEndOutcome>
@@ -37,6 +38,7 @@ package struct LoginProgress: Sendable {
     /// Credentials that were submitted.
     private var attempts = 0
 
+    /// The progress of a client that was just accepted.
     init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory) {
         self.settings = settings
         self.isSecure = isSecure
@@ -55,6 +57,7 @@ package struct LoginProgress: Sendable {
         pending.isEmpty ? nil : pending.removeFirst()
     }
 
+    /// Adds what is to be done behind everything decided before.
     mutating func act(_ action: Action) { pending.append(action) }
 
     /// Counts a rejected line; true when there were too many.

@@ -11,6 +11,7 @@ package struct SaltFactory: Sendable {
         /// Seconds since 1970.
         package var unixTime: Int64
 
+        /// What makes the next salt unique.
         package init(random: UInt64, unixTime: Int64) {
             self.random = random
             self.unixTime = unixTime

@@ -9,15 +9,18 @@ enum HTTPRequestLine {
     private static let methods = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI",
     ]
+    private static let longestMethod = 7
 
-    /// Whether the first `length` bytes of `input`, a line without its end, are one.
-    static func matches(_ input: ByteQueue, length: Int) -> Bool {
-        let longest = 7
-        guard let space = input.firstIndex(of: ASCII.space), space <= min(longest, length),
+    /// The method, if the first `length` bytes of `input`, a line without its end, are a request. The
+    /// rest of it may hold credentials, and is for no log.
+    static func method(in input: ByteQueue, length: Int) -> [UInt8]? {
+        let start = 0..<min(longestMethod + 1, length)
+        guard let space = start.first(where: { input[$0] == ASCII.space }),
             methods.contains(input[0..<space].asciiUppercased)
-        else { return false }
+        else { return nil }
         var last = length
         while last > 0, input[last - 1] != ASCII.space { last -= 1 }
-        return input[last..<min(length, last + 5)].asciiUppercased == "HTTP/"
+        let version = input[last..<min(length, last + 5)].asciiUppercased
+        return version == "HTTP/" ? input[0..<space] : nil
     }
 }

@@ -29,6 +29,7 @@ struct IMAPArgumentScanner: Sendable {
     private var followsLiteral = false
     private(set) var arguments: [Secret] = []
 
+    /// A scanner for the arguments of `verb`.
     init(verb: IMAPCommand.Verb) {
         expectsList = verb == .id
     }

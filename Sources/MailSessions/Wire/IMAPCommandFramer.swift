@@ -3,8 +3,10 @@ import AsyncIO
 /// Cuts a client's input into IMAP commands, literals included (RFC 3501 §4.3, RFC 7888).
 ///
 /// ```
-///   line ──verb known, ends in {n} or {n+}──▶ literal ──n bytes──▶ line (the rest of the command)
-///    │ ends otherwise: command or rejection, and the next line begins a new command
+///   command ──line ends in {n} or {n+}──▶ literal ──n bytes──▶ rest
+///    ▲  line ends otherwise                  ▲                  │ line ends in {n} or {n+}
+///    │                                       └──────────────────┤
+///    └── the command, or a rejection ◀──────────────────────────┘ line ends otherwise
 /// ```
 /// Each stretch is consumed, and thereby wiped, once it is read. A rejected line that announces a
 /// synchronizing literal stays in step, for its client waits; behind a rejected `{n+}` the bytes are
@@ -13,8 +15,9 @@ package struct IMAPCommandFramer: Sendable {
     /// What was found.
     package enum Event: Sendable {
         case command(IMAPCommand)
-        /// The client waits to be told to send a literal.
-        case continuation
+        /// The client waits to be told to send a literal of this command, of which the beginning is
+        /// known; or to be refused, for which see `abandon()`.
+        case continuation(IMAPCommand)
         /// Not a command. `tag` is nil where none could be read; with `endsSession` what follows
         /// cannot be understood.
         case rejected(tag: [UInt8]?, endsSession: Bool)
@@ -72,8 +75,14 @@ package struct IMAPCommandFramer: Sendable {
         }
     }
 
+    /// Forgets the command whose literal the client was not asked to send; its next line is a new one.
+    package mutating func abandon() { state = .command }
+
     /// Reads the first line of a command; nil if a literal follows at once.
     private mutating func begin(_ frame: LineFramer.Frame, _ input: inout ByteQueue) -> Event? {
+        if let content = frame.content, let method = HTTPRequestLine.method(in: input, length: content) {
+            return .foreign(excerpt: method)
+        }
         switch frame {
         case .tooLong:
             let tag = IMAPCommand.tag(in: input, length: maximum)
@@ -82,9 +91,6 @@ package struct IMAPCommandFramer: Sendable {
             let tag = IMAPCommand.tag(in: input, length: content)
             return reject(tag: tag, content, length, &input)
         case .line(let content, let length):
-            guard !HTTPRequestLine.matches(input, length: content) else {
-                return .foreign(excerpt: FrontEndNote.excerpt(of: input, length: content))
-            }
             guard let tag = IMAPCommand.tag(in: input, length: content) else {
                 return reject(tag: nil, content, length, &input)
             }
@@ -132,7 +138,7 @@ package struct IMAPCommandFramer: Sendable {
             if !fits { return reject(tag: partial.command.tag, range.upperBound, length, &input) }
             input.consume(length)
             state = .literal(partial, length: count)
-            return isSynchronizing ? .continuation : nil
+            return isSynchronizing ? .continuation(partial.command) : nil
         }
     }
 

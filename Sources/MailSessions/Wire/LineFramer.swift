@@ -24,12 +24,21 @@ package struct LineFramer: Sendable {
         case malformed(content: Int, length: Int)
         /// More than the maximum without an end of line: nothing can be made of the rest.
         case tooLong
+
+        /// The length without the line's end, where there is one.
+        var content: Int? {
+            switch self {
+            case .line(let content, _), .malformed(let content, _): content
+            case .tooLong: nil
+            }
+        }
     }
 
     private let bareLineFeed: BareLineFeedPolicy
     /// Bytes at the beginning that are known to hold no LF, so that slow input costs no second look.
     private var scanned = 0
 
+    /// A framer at the beginning of its input.
     package init(bareLineFeed: BareLineFeedPolicy) {
         self.bareLineFeed = bareLineFeed
     }
