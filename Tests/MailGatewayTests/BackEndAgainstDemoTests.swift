@@ -1,5 +1,6 @@
 import AsyncIO
 import MailSessions
+import TestSupport
 import Testing
 
 @testable import MailGateway
@@ -7,8 +8,9 @@ import Testing
 /// Our back-end logins and our demo servers understand each other, whatever the size of the pieces.
 @Suite struct BackEndAgainstDemoTests {
     private func settings(_ mailProtocol: MailProtocol) -> ServerSettings {
-        let http = AuthHTTPSettings(address: .unix("/x"), host: "localhost")
-        return ServerSettings(mailProtocol: mailProtocol, name: "mx.example.com", authenticator: .http(http))
+        var settings = ServerSettings.fixture(mailProtocol)
+        settings.name = "mx.example.com"
+        return settings
     }
 
     private func credentials(_ password: String) -> BackEndCredentials {

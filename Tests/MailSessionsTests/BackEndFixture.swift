@@ -8,8 +8,8 @@ enum BackEndFixture {
     static let client = ClientFacts(address: address, localAddress: .ipv4(IPv4Address(198, 51, 100, 1), port: 143))
 
     static func settings(_ mailProtocol: MailProtocol, buffer: Int = 4096) -> ServerSettings {
-        let http = AuthHTTPSettings(address: address, host: "localhost")
-        var settings = ServerSettings(mailProtocol: mailProtocol, name: "mx.example.com", authenticator: .http(http))
+        var settings = ServerSettings.fixture(mailProtocol)
+        settings.name = "mx.example.com"
         settings.proxy.buffer = buffer
         return settings
     }
