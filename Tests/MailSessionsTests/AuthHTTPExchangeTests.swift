@@ -160,6 +160,7 @@ import Testing
         ("Connection: x , Close | Content-Length: 3 | ", "", "close", "Connection: close"),
         ("Transfer-Encoding: chunked | ", #"-1\r\n"#, "close", "a chunk with a sign"),
         ("Transfer-Encoding: chunked | ", #"+1\r\n"#, "close", "with the other"),
+        ("Transfer-Encoding: chunked | ", #"-0\r\n"#, "close", "zero with a sign"),
         ("Transfer-Encoding: chunked | ", #"1\r\nab\r\n"#, "close", "a chunk longer than it says"),
         ("Transfer-Encoding: chunked | ", #"g\r\n"#, "close", "no number"),
         ("Transfer-Encoding: chunked | ", #"4001\r\n"#, "close", "more than the bound"),

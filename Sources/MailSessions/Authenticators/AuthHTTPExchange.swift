@@ -46,7 +46,9 @@ package struct AuthHTTPExchange: Dialogue {
                 switch lines.next(from: &input) {
                 case .incomplete: return .receive
                 case .tooLong: fail(.tooLong)
-                case .line(let line): take(line, into: head)
+                case .line(var line):
+                    take(line, into: head)
+                    line.wipe()
                 }
             case .body(var skipper, let answer):
                 switch skipper.skip(in: &input) {

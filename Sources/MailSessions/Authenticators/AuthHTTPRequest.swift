@@ -22,7 +22,7 @@ package struct AuthHTTPRequest: Sendable {
 
     /// The whole request; it holds the password, so it is made for the moment of sending.
     package func bytes() -> [UInt8] {
-        var lines = HeaderLines("GET \(settings.uri) HTTP/1.1")
+        var lines = HeaderLines("GET \(settings.uri) HTTP/1.1", room: room)
         lines.add("Host", settings.host)
         lines.add("Auth-Method", attempt.method.rawValue)
         lines.add("Auth-User", escaped: attempt.login)
@@ -38,7 +38,21 @@ package struct AuthHTTPRequest: Sendable {
         addEnvelope(to: &lines)
         addTLS(to: &lines)
         for header in settings.headers { lines.add(header.name, header.value) }
-        return .line(lines.bytes)
+        lines.end()
+        return lines.bytes
+    }
+
+    /// Bytes that are enough for the whole request: escaping makes at most three of one, and 4096 hold
+    /// all names and short values.
+    private var room: Int {
+        let certificate = client.tls?.certificate
+        let texts = [settings.uri, settings.host, certificate?.subject, certificate?.issuer, certificate?.pem]
+        let envelope = [attempt.envelope?.helo, attempt.envelope?.mailFrom, attempt.envelope?.recipient]
+        let values = [attempt.login.count, attempt.password.count, attempt.salt?.count ?? 0]
+        let lengths =
+            values + texts.map { $0?.utf8.count ?? 0 } + envelope.map { $0?.count ?? 0 }
+            + settings.headers.map { $0.name.utf8.count + $0.value.utf8.count + 4 }
+        return 4096 + 3 * lengths.reduce(0, +)
     }
 
     private func addProxyAddresses(to lines: inout HeaderLines) {
@@ -76,7 +90,15 @@ package struct AuthHTTPRequest: Sendable {
 private struct HeaderLines {
     private(set) var bytes: [UInt8]
 
-    init(_ requestLine: String) { bytes = .line(requestLine) }
+    /// - Parameter room: kept from the beginning, for growing would leave a password in freed memory.
+    init(_ requestLine: String, room: Int) {
+        bytes = []
+        bytes.reserveCapacity(room)
+        bytes += .line(requestLine)
+    }
+
+    /// Adds the blank line.
+    mutating func end() { bytes += [ASCII.cr, ASCII.lf] }
 
     /// Adds a header whose control bytes become `%XX`; spaces and `%` stay as they are.
     mutating func add(_ name: String, _ value: [UInt8]) {

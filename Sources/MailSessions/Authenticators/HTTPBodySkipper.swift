@@ -56,7 +56,7 @@ struct HTTPBodySkipper: Sendable {
         switch part {
         case .chunkSize:
             let digits = line.text.prefix { $0 != UInt8(ascii: ";") && $0 != ASCII.space }
-            guard digits.first != ASCII.plus, let size = Int(String(decoding: digits, as: UTF8.self), radix: 16),
+            guard digits.allSatisfy(\.isHexDigit), let size = Int(String(decoding: digits, as: UTF8.self), radix: 16),
                 (0...remaining).contains(size)
             else { return .endless }
             remaining -= size

@@ -63,7 +63,7 @@ package struct IMAPBackEnd: BackEndLogin {
             return login + Array(" ".utf8) + literal(password.count, synchronising: true)
         case .passwordContinuation(let password) where line.begins(with: "+"):
             state = .result
-            return .line(password.bytes)
+            return .line([], password)
         case .userContinuation, .passwordContinuation, .result:
             if line.begins(with: "* "), !line.begins(with: "* BYE") {
                 untagged += line.bytes
@@ -93,7 +93,7 @@ package struct IMAPBackEnd: BackEndLogin {
         }
         state = .result
         let user = literal(login.count, synchronising: false) + login + Array(" ".utf8)
-        return verb + user + literal(password.count, synchronising: false) + .line(password.bytes)
+        return .line(verb + user + literal(password.count, synchronising: false), password)
     }
 
     /// The announcement of a literal, line end included.

@@ -55,19 +55,15 @@ package struct POP3BackEnd: BackEndLogin {
         switch state {
         case .greeting(let password):
             state = .user(password: password)
-            return command("USER ", login)
+            return .line(Array("USER ".utf8) + login)
         case .user(let password):
             state = .password
-            return command("PASS ", password.bytes)
+            return .line(Array("PASS ".utf8), password)
         case .password:
             state = .over(.loggedIn(reply: line.bytes))
             return nil
         case .over:
             return nil
         }
-    }
-
-    private func command(_ verb: String, _ argument: [UInt8]) -> [UInt8] {
-        .line(Array(verb.utf8) + argument)
     }
 }

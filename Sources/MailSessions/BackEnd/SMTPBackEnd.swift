@@ -48,7 +48,7 @@ package struct SMTPBackEnd: BackEndLogin {
             case .incomplete: return .receive
             case .tooLong: state = .over(.responseTooLong)
             case .line(let line):
-                if let command = take(line) { return .send(.line(command)) }
+                if let command = take(line) { return .send(command) }
             }
         }
     }
@@ -102,14 +102,14 @@ package struct SMTPBackEnd: BackEndLogin {
         switch state {
         case .greeting:
             state = .hello
-            return Array("\(proxy.xclient || envelope.isExtended ? "EHLO" : "HELO") \(serverName)".utf8)
+            return .line("\(proxy.xclient || envelope.isExtended ? "EHLO" : "HELO") \(serverName)")
         case .hello where proxy.xclient:
             state = .xclient
-            return XClient.command(client: client, login: proxy.smtpAuth ? [] : credentials.login)
+            return .line(XClient.command(client: client, login: proxy.smtpAuth ? [] : credentials.login))
         case .xclient:
             guard let helo = envelope.helo, !helo.isEmpty else { return logIn() }
             state = .clientHello
-            return Array("\(envelope.isExtended ? "EHLO" : "HELO") ".utf8) + helo
+            return .line(Array("\(envelope.isExtended ? "EHLO" : "HELO") ".utf8) + helo)
         case .hello, .clientHello:
             return logIn()
         case .authentication:
@@ -117,7 +117,7 @@ package struct SMTPBackEnd: BackEndLogin {
             return nil
         case .mail:
             state = .recipient
-            return envelope.recipient
+            return envelope.recipient.map { .line($0) }
         case .recipient:
             state = .over(.loggedIn(reply: reply))
             return nil
@@ -129,16 +129,24 @@ package struct SMTPBackEnd: BackEndLogin {
     private mutating func logIn() -> [UInt8]? {
         if envelope.recipient != nil, let mail = envelope.mailFrom {
             state = .mail
-            return mail
+            return .line(mail)
         }
         guard authenticates, let password = credentials.password else {
             state = .over(.loggedIn(reply: SMTPBackEnd.ownReply))
             return nil
         }
         state = .authentication
-        var token = [0] + credentials.login + [0] + password.bytes
+        return .line(Array("AUTH PLAIN ".utf8), Secret(token(password)))
+    }
+
+    /// RFC 4616 §2, in base64.
+    private func token(_ password: Secret) -> [UInt8] {
+        var token: [UInt8] = []
+        token.reserveCapacity(credentials.login.count + password.count + 2)
+        token += [ASCII.nul] + credentials.login + [ASCII.nul]
+        token.append(password)
         defer { wipe(&token) }
-        return Array("AUTH PLAIN ".utf8) + Base64.encode(token)
+        return Base64.encode(token)
     }
 
     /// What a client reads when the back-end has nothing of its own to say to it (nginx 0.7.31: 235, not 250).

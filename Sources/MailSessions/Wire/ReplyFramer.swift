@@ -42,7 +42,12 @@ struct ReplyFramer: Sendable {
 /// One line of a server's reply.
 struct ReplyLine: Sendable {
     /// As received, line end included.
-    let bytes: [UInt8]
+    private(set) var bytes: [UInt8]
+
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// Overwrites a line that may hold a password.
+    mutating func wipe() { AsyncIO.wipe(&bytes) }
 
     /// The longest excerpt that leaves us, in bytes: what fits in an SMTP reply line (RFC 5321 §4.5.3.1.5).
     static let excerptMaximum = 500
