@@ -101,14 +101,15 @@ struct IMAPArgumentScanner: Sendable {
 
     /// `{n}` or `{n+}` at the end of the line; n without leading zeros, since servers differ on them.
     private func literal(_ input: ByteQueue, _ range: Range<Int>) -> End {
-        var digits = input[range].dropFirst()
-        guard digits.popLast() == ASCII.closeBrace else { return .malformed }
-        let isSynchronizing = digits.last != ASCII.plus
-        if !isSynchronizing { digits.removeLast() }
-        let hasLeadingZero = digits.count > 1 && digits.first == UInt8(ascii: "0")
-        guard digits.count <= IMAPArgumentScanner.literalDigitsMaximum, !hasLeadingZero,
-            digits.allSatisfy(\.isDigit), let count = Int(String(decoding: digits, as: UTF8.self))
+        let last = range.upperBound - 1
+        guard range.count >= 3, input[last] == ASCII.closeBrace else { return .malformed }
+        let isSynchronizing = input[last - 1] != ASCII.plus
+        let digits = range.lowerBound + 1..<(isSynchronizing ? last : last - 1)
+        let zero = UInt8(ascii: "0")
+        guard !digits.isEmpty, digits.count <= IMAPArgumentScanner.literalDigitsMaximum,
+            digits.allSatisfy({ input[$0].isDigit }), digits.count == 1 || input[digits.lowerBound] != zero
         else { return .malformed }
+        let count = digits.reduce(0) { $0 * 10 + Int(input[$1] - zero) }
         return .literal(count, isSynchronizing: isSynchronizing)
     }
 
@@ -138,13 +139,14 @@ struct IMAPArgumentScanner: Sendable {
     /// Everything up to a space; nil if it ends the line like a literal.
     private mutating func atom(_ input: ByteQueue, _ range: Range<Int>) -> Int? {
         var end = range.lowerBound
+        var hasOpenBrace = false
         while end < range.upperBound, input[end] != ASCII.space,
             !(expectsList && input[end] == ASCII.closeParenthesis)
-        { end += 1 }
-        let couldBeLiteral =
-            end == range.upperBound && input[end - 1] == ASCII.closeBrace
-            && input[range].contains(ASCII.openBrace)
-        guard !couldBeLiteral else { return nil }
+        {
+            if input[end] == ASCII.openBrace { hasOpenBrace = true }
+            end += 1
+        }
+        guard !(hasOpenBrace && end == range.upperBound && input[end - 1] == ASCII.closeBrace) else { return nil }
         if !expectsList { arguments.append(input.secret(in: range.lowerBound..<end)) }
         return end
     }

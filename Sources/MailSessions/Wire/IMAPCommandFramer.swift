@@ -76,7 +76,12 @@ package struct IMAPCommandFramer: Sendable {
     }
 
     /// Forgets the command whose literal the client was not asked to send; its next line is a new one.
-    package mutating func abandon() { state = .command }
+    package mutating func abandon() {
+        guard case .literal = state else {
+            preconditionFailure("only a command that waits for its literal is abandoned")
+        }
+        state = .command
+    }
 
     /// Reads the first line of a command; nil if a literal follows at once.
     private mutating func begin(_ frame: LineFramer.Frame, _ input: inout ByteQueue) -> Event? {
