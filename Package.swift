@@ -25,11 +25,12 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CURing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         .target(
             name: "AsyncIO",
             dependencies: ["CLinux", "CURing", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: strict),
-        .target(name: "MailSessions", dependencies: ["AsyncIO", "COpenSSL"], swiftSettings: strict),
+        .target(name: "MailSessions", dependencies: ["AsyncIO", "COpenSSL", "CCrypt"], swiftSettings: strict),
         .executableTarget(
             name: "MailGateway",
             dependencies: [
