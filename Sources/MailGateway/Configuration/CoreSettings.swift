@@ -5,7 +5,6 @@ struct CoreSettings: Sendable, Hashable {
     let logs: [LogSettings]
     /// `pid`: where the master writes its process number; nil for nowhere.
     let pidFile: String?
-    let isDaemon: Bool
     /// `master_process`: off means everything in one process.
     let hasMaster: Bool
     /// `user`: whom the workers run as; nil leaves it.
@@ -24,7 +23,6 @@ struct CoreSettings: Sendable, Hashable {
         workerProcesses = values[CoreDirectives.workerProcesses]
         logs = values[CoreDirectives.errorLog]
         pidFile = values[CoreDirectives.pid]
-        isDaemon = values[CoreDirectives.daemon]
         hasMaster = values[CoreDirectives.masterProcess]
         user = values[CoreDirectives.user]
         openFilesMaximum = values[CoreDirectives.workerOpenFiles]

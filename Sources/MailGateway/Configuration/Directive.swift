@@ -85,15 +85,17 @@ struct Directive: Sendable {
         return "\(words);"
     }
 
-    /// A directive of nginx that means nothing here: its arguments are counted, and it is noticed once.
-    static func ignored(
-        _ name: String, in contexts: DirectiveContexts = .main, _ arguments: ArgumentCount, _ syntax: String,
-        because reason: String
+    /// A directive of nginx that means nothing here: its value is checked, and it is noticed once unless it
+    /// asks for what happens anyway.
+    static func ignored<Value>(
+        _ name: String, in contexts: DirectiveContexts = .main, _ syntax: ValueSyntax<Value>, because reason: String,
+        expected: @escaping @Sendable (Value) -> Bool = { _ in false }
     ) -> Directive {
         Directive(
-            name: name, contexts: contexts, arguments: arguments, syntax: syntax, repetition: .replaces,
+            name: name, contexts: contexts, arguments: syntax.arguments, syntax: syntax.text, repetition: .replaces,
             manual: "Accepted without effect: \(reason).",
             action: .assign { (statement, _, context) throws(ConfigurationError) in
+                guard !expected(try syntax.parse(statement, nil, &context)) else { return }
                 context.addOnce(
                     .notice, about: name, "\(quoted(name)) has no effect: \(reason)", at: statement.position)
             })

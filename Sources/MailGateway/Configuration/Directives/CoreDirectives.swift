@@ -15,11 +15,6 @@ enum CoreDirectives {
         "pid", in: .main, prefixPath, shown: "none",
         "The file that holds the process number of the master, relative to the prefix (`-p`).")
 
-    static let daemon = Setting(
-        "daemon", in: .main, .flag, default: "off",
-        "Accepted for nginx's sake, but `on` only leads to a notice: service managers and containers want a process "
-            + "that stays in the foreground.")
-
     static let masterProcess = Setting(
         "master_process", in: .main, .flag, default: "on",
         "With `off` everything runs in one process: for development, tests and very small containers.")
@@ -55,25 +50,30 @@ enum CoreDirectives {
                     + "of their names. Relative paths start at the directory of the main file. A mask may match "
                     + "nothing. At most \(ConfigurationParser.includeDepthMaximum) files include one another.",
                 action: .include),
-            workerProcesses.directive, errorLog.directive, pid.directive, daemon.directive, masterProcess.directive,
+            workerProcesses.directive, errorLog.directive, pid.directive, masterProcess.directive,
             user.directive, workerOpenFiles.directive, workingDirectory.directive, environment.directive,
             workerShutdownTimeout.directive,
         ] + ignored
 
     private static let ignored: [Directive] = [
-        .ignored("worker_rlimit_core", .one, "*size*", because: "the service manager sets it"),
-        .ignored("worker_priority", .one, "*number*", because: "the service manager sets it"),
-        .ignored("worker_cpu_affinity", .oneOrMore, "auto | *mask* …", because: "the kernel places the workers"),
-        .ignored(
-            "thread_pool", .init(minimum: 2, maximum: 3), "*name* threads=*n*", because: "nothing here blocks a worker"),
-        .ignored("pcre_jit", .one, "on | off", because: "there are no regular expressions"),
-        .ignored("lock_file", .one, "*file*", because: "workers share no lock"),
-        .ignored("timer_resolution", .one, "*time*", because: "the clock is read when it is needed"),
-        .ignored("debug_points", .one, "abort | stop", because: "it is for debugging nginx"),
-        .ignored("load_module", .one, "*file*", because: "everything is built in"),
-        .ignored("ssl_engine", .one, "*name*", because: "OpenSSL 3 has no engines"),
-        .ignored("ssl_object_cache_inheritable", .one, "on | off", because: "certificates are read anew at a reload"),
+        .ignored("daemon", .flag, because: "the process stays in the foreground, for service managers and containers") {
+            !$0
+        },
+        .ignored("worker_rlimit_core", .text("size"), because: "the service manager sets it"),
+        .ignored("worker_priority", .text("number"), because: "the service manager sets it"),
+        .ignored("worker_cpu_affinity", .words("mask"), because: "the kernel places the workers"),
+        .ignored("thread_pool", .words("name* threads=*n", threadPoolWords), because: "nothing here blocks a worker"),
+        .ignored("pcre_jit", .flag, because: "there are no regular expressions"),
+        .ignored("lock_file", .text("file"), because: "workers share no lock"),
+        .ignored("timer_resolution", .time, because: "the clock is read when it is needed"),
+        .ignored("debug_points", .choice([("stop", true), ("abort", true)]), because: "it is for debugging nginx"),
+        .ignored("load_module", .text("file"), because: "everything is built in"),
+        .ignored("ssl_engine", .text("name"), because: "OpenSSL 3 has no engines"),
+        .ignored("ssl_object_cache_inheritable", .flag, because: "certificates are read anew at a reload"),
     ]
+
+    /// A name, `threads=` and perhaps `max_queue=`.
+    private static let threadPoolWords = ArgumentCount(minimum: 2, maximum: 3)
 
     /// More workers than any machine has processors are a slip of the pen.
     private static let workersMaximum = 1024

@@ -17,11 +17,11 @@ enum EventsDirectives {
             manual: "How workers wait for events. The block must be there, but it may be empty.",
             action: .block(.events)),
         workerConnections.directive, use.directive,
-        .ignored("multi_accept", in: .events, .one, "on | off", because: "the kernel hands out all waiting clients"),
-        .ignored("accept_mutex", in: .events, .one, "on | off", because: "the kernel balances the workers"),
-        .ignored("accept_mutex_delay", in: .events, .one, "*time*", because: "the kernel balances the workers"),
-        .ignored("debug_connection", in: .events, .one, "*address*", because: "it needs nginx's debugging build"),
-        .ignored("worker_aio_requests", in: .events, .one, "*number*", because: "no files are served"),
+        .ignored("multi_accept", in: .events, .flag, because: "the kernel hands out all waiting clients"),
+        .ignored("accept_mutex", in: .events, .flag, because: "the kernel balances the workers"),
+        .ignored("accept_mutex_delay", in: .events, .time, because: "the kernel balances the workers"),
+        .ignored("debug_connection", in: .events, .text("address"), because: "it needs nginx's debugging build"),
+        .ignored("worker_aio_requests", in: .events, .text("number"), because: "no files are served"),
     ]
 
     private static let connectionCount = ValueSyntax<Int>(.one, "*number*") {

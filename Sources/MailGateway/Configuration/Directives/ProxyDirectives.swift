@@ -39,7 +39,7 @@ enum ProxyDirectives {
         proxyPass.directive, buffer.directive, timeout.directive, passesErrorMessage.directive, smtpAuth.directive,
         proxyProtocol.directive, xclient.directive,
         .ignored(
-            "proxy", in: [.mail, .server], .one, "on | off", because: "a mail server is always a proxy, as in nginx"),
+            "proxy", in: [.mail, .server], .flag, because: "a mail server is always a proxy, as in nginx"),
     ]
 
     private static let address = ValueSyntax<SocketAddress>.single(
