@@ -12,7 +12,8 @@ struct Configuration: Sendable {
     let origin: Origin
 
     /// Everything that reading a configuration depends on. The master sends it to its workers, which
-    /// then need neither the disk nor a resolver.
+    /// then need neither the disk nor a resolver. It holds the accounts files and auth_http's headers,
+    /// so it is as secret as they are.
     struct Origin: Sendable, Hashable {
         /// The main file, absolute unless the prefix is relative.
         var path: String

@@ -13,7 +13,7 @@ struct CoreSettings: Sendable, Hashable {
     let openFilesMaximum: Int?
     /// `working_directory` of the workers; nil leaves it.
     let workingDirectory: String?
-    /// `env`, in the order written.
+    /// `env`, in the order written; `TZ` is always among them, or times in logs would change.
     let environment: [EnvironmentSetting]
     /// `worker_shutdown_timeout`; nil waits for as long as sessions last.
     let shutdownTimeout: Duration?
@@ -27,7 +27,9 @@ struct CoreSettings: Sendable, Hashable {
         user = values[CoreDirectives.user]
         openFilesMaximum = values[CoreDirectives.workerOpenFiles]
         workingDirectory = values[CoreDirectives.workingDirectory]
-        environment = values[CoreDirectives.environment]
+        let variables = values[CoreDirectives.environment] ?? []
+        let hasZone = variables.contains { $0.name == "TZ" }
+        environment = hasZone ? variables : variables + [EnvironmentSetting(name: "TZ", value: nil)]
         let timeout = values[CoreDirectives.workerShutdownTimeout]
         shutdownTimeout = timeout == .zero ? nil : timeout
     }

@@ -30,13 +30,14 @@ enum DirectiveTable {
     /// The row of a name; names are case-sensitive.
     static func directive(named name: String) -> Directive? { byName[name] }
 
-    /// The names that may be meant by an unknown one, the likeliest first, at most three.
+    /// The names that may be meant by an unknown one: the nearest, at most three.
     static func names(like name: String) -> [String] {
         // Longer words than any directive's are no slip of the pen, and the comparison costs the product of lengths.
         guard name.utf8.count <= 40 else { return [] }
         let distances = byName.keys.map { (name: $0, distance: editDistance(name, $0)) }
-        let close = distances.filter { $0.distance <= max(1, name.utf8.count / 4) }
-        return close.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(3).map(\.name)
+        guard let nearest = distances.map(\.distance).min(), nearest <= max(1, name.utf8.count / 4) else { return [] }
+        let close = distances.filter { $0.distance == nearest }
+        return close.map(\.name).sorted().prefix(3).map { $0 }
     }
 }
 

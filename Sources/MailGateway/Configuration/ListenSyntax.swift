@@ -20,6 +20,10 @@ extension ValueSyntax where Value == [ListenSettings] {
                         "duplicate \(quoted(address.description)) address and port pair",
                         accepted: "Each address and port belongs to one server; mail has no servers by name.")
                 }
+                guard context.addressesTaken.count <= ParseContext.addressesMaximum else {
+                    throw statement.error(
+                        "too many addresses", accepted: "At most \(ParseContext.addressesMaximum) are listened on.")
+                }
                 sockets.append(ListenSettings(address: address, position: statement.position, options: options))
             }
             return sockets

@@ -4,6 +4,8 @@ import AsyncIO
 struct ParseContext {
     /// The largest number of files read, included ones counted as often as they are included.
     static let filesMaximum = 100_000
+    /// The largest number of listening addresses: each is a socket, and a range of ports makes many at once.
+    static let addressesMaximum = 100_000
 
     let source: any ConfigurationSource
     let resolver: HostResolver

@@ -11,11 +11,16 @@ struct Scope: Sendable {
     fileprivate mutating func set(_ name: String, _ entry: Entry) { entries[name] = entry }
 
     /// The value set on this level, if any.
-    func value<Value>(of setting: Setting<Value>) -> Value? { entries[setting.directive.name]?.value as? Value }
+    func value<Value>(of setting: Setting<Value>) -> Value? {
+        // Not one expression: casting an absent entry to an optional type would say that nil was set.
+        guard let entry = entries[setting.directive.name] else { return nil }
+        return entry.value as? Value
+    }
 
     /// The value set on this level, if any; for settings without a default.
     func value<Wrapped>(of setting: Setting<Wrapped?>) -> Wrapped? {
-        (entries[setting.directive.name]?.value as? Wrapped?) ?? nil
+        guard let entry = entries[setting.directive.name] else { return nil }
+        return entry.value as? Wrapped
     }
 
     /// Where a setting was set on this level.

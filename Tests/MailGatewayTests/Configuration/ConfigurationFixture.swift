@@ -48,7 +48,10 @@ enum ConfigurationFixture {
 
     static let resolver = HostResolver { name in
         name == "two.example"
-            ? [.ipv4(IPv4Address(192, 0, 2, 1), port: 0), .ipv6(.loopback, port: 0), .ipv4(IPv4Address(192, 0, 2, 1), port: 0)]
+            ? [
+                .ipv4(IPv4Address(192, 0, 2, 1), port: 0), .ipv6(.loopback, port: 0),
+                .ipv4(IPv4Address(192, 0, 2, 1), port: 0),
+            ]
             : []
     }
 }

@@ -25,7 +25,8 @@ import Testing
         Mistake("pid;", "invalid number of arguments in \"pid\" directive \(at):1"),
         Mistake("pid a b c d e f g h;", "invalid number of arguments in \"pid\" directive \(at):1"),
         Mistake("mail { imap_auth; }", "invalid number of arguments in \"imap_auth\" directive \(at):1"),
-        Mistake("mail { auth_http_header a; }", "invalid number of arguments in \"auth_http_header\" directive \(at):1"),
+        Mistake(
+            "mail { auth_http_header a; }", "invalid number of arguments in \"auth_http_header\" directive \(at):1"),
         Mistake("pid a; pid b;", "\"pid\" directive is duplicate \(at):1"),
         Mistake("worker_processes 1;\nworker_processes x;", "\"worker_processes\" directive is duplicate \(at):2"),
         Mistake("events { } events { }", "\"events\" directive is duplicate \(at):1"),
@@ -67,7 +68,8 @@ import Testing
         Mistake("mail { auth_http unix:; }", "no path in the unix domain socket in auth_http \"unix:\" \(at):1"),
         Mistake("mail { auth_http nosuch.example/x; }", "host not found in auth_http \"nosuch.example/x\" \(at):1"),
         Mistake(
-            "mail { auth_http https://a/; }", "TLS is not in this build yet: auth_http \"https://a/\" is refused \(at):1"),
+            "mail { auth_http https://a/; }",
+            "TLS is not in this build yet: auth_http \"https://a/\" is refused \(at):1"),
         Mistake("mail { auth_http \"192.0.2.1/a b\"; }", "invalid character in auth_http \"192.0.2.1/a b\" \(at):1"),
         Mistake("mail { auth_file none; }", "open() \"/etc/gw/none\" failed (2: No such file or directory) \(at):1"),
         Mistake("mail { auth_file \"data:a\nann\"; }", "invalid accounts at \"data::1\" \(at):2"),
@@ -113,7 +115,8 @@ import Testing
     @Test func `the main file must be there`() {
         let error = #expect(throws: ConfigurationError.self) {
             try Configuration.load(
-                path: "none.conf", prefix: "/var/gw", source: MemorySource([String: [UInt8]]()), resolver: .recorded([:]),
+                path: "none.conf", prefix: "/var/gw", source: MemorySource([String: [UInt8]]()),
+                resolver: .recorded([:]),
                 hostName: "h")
         }
         #expect(error?.message == "open() \"/var/gw/none.conf\" failed (2: No such file or directory)")
@@ -126,12 +129,14 @@ import Testing
         Mistake("events { use select; }", "It must be one of: io_uring, epoll."),
         Mistake("mail { smtp_auth plain foo; }", "Each must be one of: plain, login, cram-md5, external, none."),
         Mistake("mail { max_errors -1; }", "It must be a number from 0 to 1000000."),
-        Mistake("mail { imap_client_buffer 1; }", "It must be a size such as 4096, 4k or 1m, from 128 to 16777216 bytes."),
+        Mistake(
+            "mail { imap_client_buffer 1; }", "It must be a size such as 4096, 4k or 1m, from 128 to 16777216 bytes."),
         Mistake("mail { timeout never; }", "It must be a time such as 500ms, 30s, 5m or \"1h 30m\"."),
         Mistake("error_log stderr loud;", "It must be one of: debug, info, notice, warn, error, crit, alert, emerg."),
         Mistake(
             "mail { auth_file data:ann; }",
-            "Line 1: expected \"name:{PLAIN}password\", \"name:{CRYPT}hash\", \"name:$hash\", a comment (#) or an empty line."),
+            "Line 1: expected \"name:{PLAIN}password\", \"name:{CRYPT}hash\", \"name:$hash\", a comment (#) or an empty line."
+        ),
     ])
     func `a second line says what would be accepted`(_ row: Mistake) {
         let error = #expect(throws: ConfigurationError.self) { try ConfigurationFixture.load(row.text) }

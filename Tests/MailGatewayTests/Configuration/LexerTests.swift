@@ -47,9 +47,11 @@ import Testing
         Words(#"a "b\"c" 'd\'e';"#, ["a", "b\"c", "d'e"], "escapes in quotes"),
         Words(#"a $\{;"#, ["a", #"$\{"#], "an escaped brace behind a dollar"),
         Words("\u{FEFF}a;", ["\u{FEFF}a"], "a byte order mark is part of the word"),
-        Words("a " + String(repeating: "b", count: Lexer.wordMaximum) + ";",
+        Words(
+            "a " + String(repeating: "b", count: Lexer.wordMaximum) + ";",
             ["a", String(repeating: "b", count: Lexer.wordMaximum)], "the longest bare word"),
-        Words("a \"" + String(repeating: "b", count: Lexer.wordMaximum) + "\";",
+        Words(
+            "a \"" + String(repeating: "b", count: Lexer.wordMaximum) + "\";",
             ["a", String(repeating: "b", count: Lexer.wordMaximum)], "the longest quoted word"),
         Words("#" + String(repeating: "b", count: 3 * Lexer.wordMaximum) + "\na;", ["a"], "a comment of any length"),
     ])
@@ -74,8 +76,12 @@ import Testing
     }
 
     @Test func `a statement stands where it ends`() throws {
-        #expect(try items("\na\nb\n;")[0] == .statement(Statement(name: "a", arguments: ["b"], position: .file("f", line: 4))))
-        #expect(try items("a \"\n\" \\\n;")[0] == .statement(Statement(name: "a", arguments: ["\n", "\\\n"], position: .file("f", line: 3))))
+        #expect(
+            try items("\na\nb\n;")[0]
+                == .statement(Statement(name: "a", arguments: ["b"], position: .file("f", line: 4))))
+        #expect(
+            try items("a \"\n\" \\\n;")[0]
+                == .statement(Statement(name: "a", arguments: ["\n", "\\\n"], position: .file("f", line: 3))))
     }
 
     @Test(arguments: [
@@ -89,13 +95,17 @@ import Testing
         Mistake("a \"b", "unexpected end of file, expecting \";\" or \"}\" in f:1"),
         Mistake("a \"b\"", "unexpected end of file, expecting \";\" or \"}\" in f:1"),
         Mistake("a \\", "unexpected end of file, expecting \";\" or \"}\" in f:1"),
-        Mistake("a\n0123456789" + String(repeating: "b\\\n", count: 2000) + ";",
+        Mistake(
+            "a\n0123456789" + String(repeating: "b\\\n", count: 2000) + ";",
             "too long parameter \"0123456789...\" started in f:2"),
-        Mistake("\na '" + String(repeating: "b\n", count: 2048),
+        Mistake(
+            "\na '" + String(repeating: "b\n", count: 2049),
             "too long parameter, probably missing terminating \"'\" character in f:2"),
-        Mistake("a " + String(repeating: "b", count: Lexer.wordMaximum + 1) + ";",
+        Mistake(
+            "a " + String(repeating: "b", count: Lexer.wordMaximum + 1) + ";",
             "too long parameter \"bbbbbbbbbb...\" started in f:1"),
-        Mistake("a \"" + String(repeating: "b", count: Lexer.wordMaximum + 1) + "\";",
+        Mistake(
+            "a \"" + String(repeating: "b", count: Lexer.wordMaximum + 1) + "\";",
             "too long parameter, probably missing terminating \"\"\" character in f:1"),
     ])
     func mistakes(_ row: Mistake) {

@@ -1,4 +1,5 @@
 import AsyncIO
+import MailSessions
 import Testing
 
 @testable import MailGateway
@@ -13,7 +14,8 @@ import Testing
 
     @Test(arguments: [
         ("143", ["0.0.0.0:143"]), ("*:143", ["0.0.0.0:143"]), ("127.0.0.1:143", ["127.0.0.1:143"]),
-        ("[::1]:143", ["[::1]:143"]), ("[::]:143", ["[::]:143"]), ("unix:/run/x", ["unix:/run/x"]), ("65535", ["0.0.0.0:65535"]),
+        ("[::1]:143", ["[::1]:143"]), ("[::]:143", ["[::]:143"]), ("unix:/run/x", ["unix:/run/x"]),
+        ("65535", ["0.0.0.0:65535"]),
         ("143-145", ["0.0.0.0:143", "0.0.0.0:144", "0.0.0.0:145"]), ("*:143-143", ["0.0.0.0:143"]),
         ("1.2.3.4:143-144", ["1.2.3.4:143", "1.2.3.4:144"]), ("[::1]:1-2", ["[::1]:1", "[::1]:2"]),
         ("two.example:143", ["192.0.2.1:143", "[::1]:143"]),
@@ -30,7 +32,8 @@ import Testing
         Mistake("1-65536", "invalid port in \"1-65536\" \(at)"), Mistake("*:1-", "invalid port in \"*:1-\" \(at)"),
         Mistake("a/b", "invalid host in \"a/b\" \(at)"), Mistake("a?b:1", "invalid host in \"a?b:1\" \(at)"),
         Mistake(":143", "no host in \":143\" \(at)"), Mistake("[]:143", "no host in \"[]:143\" \(at)"),
-        Mistake("[::1:143", "invalid host in \"[::1:143\" \(at)"), Mistake("[::1]x", "invalid host in \"[::1]x\" \(at)"),
+        Mistake("[::1:143", "invalid host in \"[::1:143\" \(at)"),
+        Mistake("[::1]x", "invalid host in \"[::1]x\" \(at)"),
         Mistake("[::z]:143", "invalid IPv6 address in \"[::z]:143\" \(at)"),
         Mistake("127.0.0.1", "no port in \"127.0.0.1\" \(at)"), Mistake("[::1]", "no port in \"[::1]\" \(at)"),
         Mistake("nosuch.example:1", "host not found in \"nosuch.example:1\" \(at)"),
@@ -41,7 +44,8 @@ import Testing
         Mistake("1 foo", "invalid parameter \"foo\""), Mistake("1 foo=1", "invalid parameter \"foo=1\""),
         Mistake("1 default_server", "invalid parameter \"default_server\""),
         Mistake("1 BIND", "invalid parameter \"BIND\""),
-        Mistake("1 backlog=0", "invalid backlog \"backlog=0\""), Mistake("1 backlog=x", "invalid backlog \"backlog=x\""),
+        Mistake("1 backlog=0", "invalid backlog \"backlog=0\""),
+        Mistake("1 backlog=x", "invalid backlog \"backlog=x\""),
         Mistake("1 rcvbuf=1g", "invalid rcvbuf \"rcvbuf=1g\""), Mistake("1 sndbuf=", "invalid sndbuf \"sndbuf=\""),
         Mistake("1 ipv6only=oops", "invalid ipv6only flags \"oops\""),
         Mistake("1 ipv6only=x", "invalid parameter \"ipv6only=x\""),
@@ -60,6 +64,15 @@ import Testing
         #expect(error?.position == .file(ConfigurationFixture.path, line: 1))
     }
 
+    @Test func `a hundred thousand addresses are accepted and one more is not`() throws {
+        let rest = ParseContext.addressesMaximum - 65535
+        #expect(try listeners("1-65535; listen 127.0.0.1:1-\(rest)").count == ParseContext.addressesMaximum)
+        let error = #expect(throws: ConfigurationError.self) {
+            try listeners("1-65535; listen 127.0.0.1:1-\(rest + 1)")
+        }
+        #expect(error?.text == "too many addresses")
+    }
+
     @Test func `the longest unix path is accepted`() throws {
         let path = "/" + String(repeating: "x", count: SocketAddress.unixPathMaximum - 1)
         #expect(try listeners("unix:\(path)").map(\.address) == [.unix(path)])
@@ -69,7 +82,8 @@ import Testing
         let plain = try listeners("143")[0].options
         #expect(plain == ListenOptions())
         #expect(plain.backlog == 511)
-        let full = try listeners("[::]:143 proxy_protocol backlog=7 rcvbuf=64k sndbuf=1m ipv6only=off reuseport")[0].options
+        let full = try listeners("[::]:143 proxy_protocol backlog=7 rcvbuf=64k sndbuf=1m ipv6only=off reuseport")[0]
+            .options
         #expect(full.backlog == 7)
         #expect(full.receiveBuffer == 64 << 10)
         #expect(full.sendBuffer == 1 << 20)
@@ -80,17 +94,20 @@ import Testing
         #expect(try !listeners("1 proxy_protocol")[0].options.hasOwnSocket)
     }
 
-    @Test(arguments: [
-        ("on", .on(idle: nil, interval: nil, count: nil)), ("off", .off),
-        ("30m::10", .on(idle: .seconds(1800), interval: nil, count: 10)), (":5:", .on(idle: nil, interval: .seconds(5), count: nil)),
-        ("0:1s:0", .on(idle: nil, interval: .seconds(1), count: nil)),
-    ] as [(String, ListenOptions.KeepAlive)])
+    @Test(
+        arguments: [
+            ("on", .on(idle: nil, interval: nil, count: nil)), ("off", .off),
+            ("30m::10", .on(idle: .seconds(1800), interval: nil, count: 10)),
+            (":5:", .on(idle: nil, interval: .seconds(5), count: nil)),
+            ("0:1s:0", .on(idle: nil, interval: .seconds(1), count: nil)),
+        ] as [(String, ListenOptions.KeepAlive)])
     func `keep-alive`(_ text: String, _ expected: ListenOptions.KeepAlive) throws {
         #expect(try listeners("1 so_keepalive=\(text)")[0].options.keepAlive == expected)
     }
 
     @Test func `two servers never share an address`() {
-        let text = "events { } mail { auth_http 192.0.2.1;\nserver { listen 143; listen [::]:143; }\nserver { listen 127.0.0.1:143;\nlisten *:143; } }"
+        let text =
+            "events { } mail { auth_http 192.0.2.1;\nserver { listen 143; listen [::]:143; }\nserver { listen 127.0.0.1:143;\nlisten *:143; } }"
         #expect(
             ConfigurationFixture.message(text)
                 == "duplicate \"0.0.0.0:143\" address and port pair in /etc/gw/main.conf:4")
@@ -98,8 +115,10 @@ import Testing
 
     @Test(arguments: [
         ("listen 143;", "imap"), ("listen 993;", "imap"), ("listen 110;", "pop3"), ("listen 995;", "pop3"),
-        ("listen 25;", "smtp"), ("listen 465;", "smtp"), ("listen 587;", "smtp"), ("listen 2000; listen 110; listen 25;", "pop3"),
-        ("listen unix:/x; listen 25;", "smtp"), ("listen 143; protocol smtp;", "smtp"), ("protocol pop3; listen 143;", "pop3"),
+        ("listen 25;", "smtp"), ("listen 465;", "smtp"), ("listen 587;", "smtp"),
+        ("listen 2000; listen 110; listen 25;", "pop3"),
+        ("listen unix:/x; listen 25;", "smtp"), ("listen 143; protocol smtp;", "smtp"),
+        ("protocol pop3; listen 143;", "pop3"),
         ("protocol pop3; protocol imap; listen 25;", "imap"), ("listen 143-200;", "imap"),
     ])
     func `the protocol is said or known by its port`(_ text: String, _ expected: String) throws {

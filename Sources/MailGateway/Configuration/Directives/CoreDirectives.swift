@@ -32,8 +32,8 @@ enum CoreDirectives {
         "The directory that workers change to; core files are written there.")
 
     static let environment = Setting(
-        "env", in: .main, environmentWords, default: "TZ", repetition: .adds,
-        "A variable that workers inherit, or with `=` one that they are given. All others are removed.")
+        "env", in: .main, environmentWords, shown: "TZ", repetition: .adds,
+        "A variable that workers inherit, or with `=` one that they are given. All others are removed, except `TZ`.")
 
     static let workerShutdownTimeout = Setting(
         "worker_shutdown_timeout", in: .main, .time, default: "0",
@@ -67,7 +67,7 @@ enum CoreDirectives {
         .ignored("lock_file", .text("file"), because: "workers share no lock"),
         .ignored("timer_resolution", .time, because: "the clock is read when it is needed"),
         .ignored("debug_points", .choice([("stop", true), ("abort", true)]), because: "it is for debugging nginx"),
-        .ignored("load_module", .text("file"), because: "everything is built in"),
+        .ignored("load_module", .text("file"), because: "everything is part of the program"),
         .ignored("ssl_engine", .text("name"), because: "OpenSSL 3 has no engines"),
         .ignored("ssl_object_cache_inheritable", .flag, because: "certificates are read anew at a reload"),
     ]
