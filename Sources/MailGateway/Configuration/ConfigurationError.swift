@@ -6,6 +6,7 @@ struct ConfigurationError: Error, Sendable, Hashable {
     /// One sentence for whoever has to mend it; nil where the text says it all.
     let accepted: String?
 
+    /// An error with nginx's text, its place, and perhaps a hint.
     init(_ text: String, at position: Position, accepted: String? = nil) {
         self.text = text
         self.position = position

@@ -24,6 +24,7 @@ struct ConfigurationParser {
     private var blocksSeen: Set<Directive.Block> = []
     private var includeDepth = 0
 
+    /// A parser that has read nothing yet.
     init(context: ParseContext) { self.context = context }
 
     /// Reads the text of `-g`, then the main file, then checks what can only be seen at the end.

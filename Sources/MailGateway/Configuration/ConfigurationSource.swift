@@ -43,6 +43,7 @@ struct DiskSource: ConfigurationSource {
     /// The largest file, in bytes: far above any real one, far below what hurts.
     static let fileMaximum = 64 << 20
 
+    /// Reads with open(2) and read(2), at most `fileMaximum` bytes.
     func read(_ path: String) throws(SourceError) -> [UInt8] {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw SourceError(call: "open", path: path, code: errno) }
@@ -63,6 +64,7 @@ struct DiskSource: ConfigurationSource {
         }
     }
 
+    /// Asks glob(3), which sorts.
     func paths(matching pattern: String) -> [String] {
         var matches = unsafe glob_t()
         defer { unsafe globfree(&matches) }
@@ -88,11 +90,13 @@ struct MemorySource: ConfigurationSource {
         files = Dictionary(texts.map { ($0.path, $0.content) }, uniquingKeysWith: { first, _ in first })
     }
 
+    /// Looks the path up; an unknown one is ENOENT, as on a disk.
     func read(_ path: String) throws(SourceError) -> [UInt8] {
         guard let content = files[path] else { throw SourceError(call: "open", path: path, code: ENOENT) }
         return content
     }
 
+    /// Asks fnmatch(3) by the rules of glob(3): `*` matches neither `/` nor a leading dot.
     func paths(matching pattern: String) -> [String] {
         let matches = files.keys.filter { path in
             let difference = unsafe fnmatch(pattern, path, FNM_PATHNAME | FNM_PERIOD)

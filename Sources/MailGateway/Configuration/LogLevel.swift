@@ -15,6 +15,7 @@ enum LogLevel: String, Sendable, Hashable, CaseIterable, Comparable {
         }
     }
 
+    /// Less severe than the other.
     static func < (one: LogLevel, other: LogLevel) -> Bool { one.rank < other.rank }
 }
 

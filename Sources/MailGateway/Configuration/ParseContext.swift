@@ -28,6 +28,7 @@ struct ParseContext {
     private var pathsRead: Set<String> = []
     private var subjectsNoticed: Set<String> = []
 
+    /// A context in which nothing has been read.
     init(source: any ConfigurationSource, resolver: HostResolver, directory: String, prefix: String, hostName: String) {
         self.source = source
         self.resolver = resolver

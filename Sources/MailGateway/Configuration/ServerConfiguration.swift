@@ -18,6 +18,7 @@ struct ServerDraft: Sendable {
     let position: Position
     var scope = Scope()
 
+    /// An empty server, at its `server {`.
     init(position: Position) { self.position = position }
 
     /// A server needs an address; nginx says so at its closing brace, before it looks at later servers.

@@ -31,6 +31,7 @@ struct Scope: Sendable {
 struct ScopeChain: Sendable {
     let levels: [Scope]
 
+    /// A chain of levels, the innermost first.
     init(_ levels: Scope...) { self.levels = levels }
 
     /// The value in force.

@@ -7,6 +7,7 @@ struct ValueSyntax<Value: Sendable>: Sendable {
     /// this level, for directives whose values add up.
     let parse: @Sendable (Statement, Value?, inout ParseContext) throws(ConfigurationError) -> Value
 
+    /// A grammar with its count of arguments, its words for people, and its function.
     init(
         _ arguments: ArgumentCount, _ text: String,
         parse: @escaping @Sendable (Statement, Value?, inout ParseContext) throws(ConfigurationError) -> Value
