@@ -25,6 +25,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CURing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CLinux", path: "Benchmarks/CLinux"),
         .target(
             name: "AsyncIO",
             dependencies: ["CURing", .product(name: "DequeModule", package: "swift-collections")],
@@ -40,10 +41,12 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
+                "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             path: "Benchmarks",
+            exclude: ["CLinux"],
             swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["AsyncIO", "MailSessions"], path: "Tests/TestSupport",
