@@ -32,7 +32,7 @@ struct Measure: ParsableCommand {
     var only: String?
 
     @Option(help: "Systems, separated by commas.")
-    var systems = SystemUnderTest.names.joined(separator: ",")
+    var systems = SystemUnderTest.usual.joined(separator: ",")
 
     @Option(help: "Rounds; every system has its turn in each.")
     var rounds: Int?

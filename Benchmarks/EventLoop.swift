@@ -13,8 +13,8 @@ protocol EventHandler: AnyObject {
 
 /// A single-threaded, edge-triggered epoll loop: the yardstick shares nothing with the product under test.
 ///
-/// Descriptors are registered once, for reading and writing, and never changed: a connection costs one
-/// `epoll_ctl`, and a message costs no more than its `recv` and `send`.
+/// Descriptors are registered once, for reading, and once more when a `send` first would block: a connection
+/// costs one `epoll_ctl`, and a message costs no more than its `recv` and `send`.
 final class EventLoop {
     /// Where bytes are received; handlers use it only inside `ready` and keep what they do not finish.
     var input = [UInt8](repeating: 0, count: 256 * 1024)
@@ -41,6 +41,12 @@ final class EventLoop {
         }
         guard linux_epoll_watch(poller, descriptor, UInt64(token)) == 0 else { throw .system("epoll_ctl", errno) }
         return token
+    }
+
+    /// Has the handler called when there is room to send, too; an edge that is already there is reported again.
+    func watchWriting(_ descriptor: Int32, _ token: Int) {
+        // Refused only for a descriptor that is not watched; the transfer would then run into its time limit.
+        _ = linux_epoll_watch_writing(poller, descriptor, UInt64(token))
     }
 
     /// Drops the handler. An event of the same batch may still reach the token's next owner, whom it does not harm.

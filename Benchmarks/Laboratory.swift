@@ -48,7 +48,6 @@ final class Laboratory {
         do throws(HarnessError) {
             // What only the first session costs (pages touched once, tables grown) is not put down to the sessions.
             var first = scenario.load
-            first.work = .idle
             first.sessions = 1
             try apply(first, to: server, milliseconds: 0) { (_: ChildProcess) throws(HarnessError) in }
             let memoryBefore = try server.tree.proportionalSetSize()
@@ -58,7 +57,8 @@ final class Laboratory {
                     let memory = try server.tree.proportionalSetSize()
                     let perSession = Double(memory - memoryBefore) / Double(scenario.load.sessions)
                     sample = Sample(
-                        cost: perSession, rate: nil, p50: nil, p99: nil, memory: memory, serverShare: 0, loadShare: 0,
+                        cost: perSession, rate: nil, p50: nil, p99: nil, memory: memory, serverShare: 0, serverWait: 0,
+                        loadShare: 0,
                         backEndShare: 0)
                 } else {
                     sample = try self.observe(scenario, server, load, milliseconds: milliseconds)
@@ -97,13 +97,14 @@ final class Laboratory {
         let memory = try server.tree.proportionalSetSize()
         let numbers = words.compactMap { Double($0) }
         guard numbers.count == 4, numbers[0] > 0 else { throw HarnessError("the load did no work") }
-        guard before[0].members == after[0].members else { throw HarnessError("its processes changed meanwhile") }
-        let spent = zip(before, after).map { Double($1.nanoseconds - $0.nanoseconds) }
+        let spent = try zip(before, after).map { (pair) throws(HarnessError) in try pair.1.spent(since: pair.0) }
         let units = numbers[0] * scenario.unitsPerTransfer
         let elapsed = numbers[1]
         return Sample(
-            cost: spent[0] / units / 1000, rate: units / elapsed * 1e9, p50: numbers[2] / 1000, p99: numbers[3] / 1000,
-            memory: memory, serverShare: spent[0] / elapsed, loadShare: spent[1] / elapsed,
-            backEndShare: (spent[2] + spent[3]) / elapsed)
+            cost: spent[0].running / units / 1000, rate: units / elapsed * 1e9, p50: numbers[2] / 1000,
+            p99: numbers[3] / 1000,
+            memory: memory, serverShare: spent[0].running / elapsed, serverWait: spent[0].waiting / elapsed,
+            loadShare: spent[1].running / elapsed,
+            backEndShare: (spent[2] + spent[3]).running / elapsed)
     }
 }

@@ -26,6 +26,7 @@ final class LoadClient: EventHandler {
     private var residue: [UInt8] = []
     /// Payload still to be uploaded.
     private var uploading = 0
+    private var isWatchedForWriting = false
 
     init(generator: LoadGenerator) {
         self.generator = generator
@@ -139,7 +140,10 @@ final class LoadClient: EventHandler {
             let part = 0..<min(uploading, Self.uploadBlock.count)
             switch LoopbackSocket.send(descriptor, Self.uploadBlock, part) {
             case .moved(let count): uploading -= count
-            case .wouldBlock: return
+            case .wouldBlock:
+                if !isWatchedForWriting { generator.loop.watchWriting(descriptor, token) }
+                isWatchedForWriting = true
+                return
             case .ended: return fail("send: end of stream")
             case .failed(let code): return fail(HarnessError.system("send", code).description)
             }

@@ -56,6 +56,7 @@ final class Peer: EventHandler {
     private var residue: [UInt8] = []
     /// Bytes still to be streamed.
     private var streaming = 0
+    private var isWatchedForWriting = false
     /// Bytes still to be taken, and the reply to them.
     private var taking = 0
     private var replyAfterTaking: [UInt8] = []
@@ -150,7 +151,10 @@ final class Peer: EventHandler {
         while streaming > 0 {
             switch LoopbackSocket.send(descriptor, Self.block, 0..<min(streaming, Self.block.count)) {
             case .moved(let count): streaming -= count
-            case .wouldBlock: return
+            case .wouldBlock:
+                if !isWatchedForWriting { loop.watchWriting(descriptor, token) }
+                isWatchedForWriting = true
+                return
             case .ended, .failed: return close()
             }
         }

@@ -4,10 +4,32 @@ import Glibc
 struct ProcessTree {
     let root: pid_t
 
-    /// CPU time of a tree at one moment.
+    /// The CPU accounts of a tree at one moment.
     struct Reading {
-        let members: Set<pid_t>
-        let nanoseconds: UInt64
+        fileprivate let processes: [pid_t: ProcessAccount]
+
+        /// What was spent since an earlier reading of the same tree.
+        func spent(since earlier: Reading) throws(HarnessError) -> Spending {
+            guard Set(processes.keys) == Set(earlier.processes.keys) else {
+                throw HarnessError("its processes changed while it was measured")
+            }
+            var total = Spending(running: 0, waiting: 0)
+            for (process, account) in processes {
+                guard let before = earlier.processes[process] else { continue }
+                total = total + account.spent(since: before)
+            }
+            return total
+        }
+    }
+
+    /// Nanoseconds on a core, and nanoseconds of waiting for the core while ready to run.
+    struct Spending {
+        let running: Double
+        let waiting: Double
+
+        static func + (one: Spending, other: Spending) -> Spending {
+            Spending(running: one.running + other.running, waiting: one.waiting + other.waiting)
+        }
     }
 
     /// The root and its descendants, found by their parents' ids.
@@ -29,19 +51,16 @@ struct ProcessTree {
         return found
     }
 
-    /// Time on CPU of every thread, by the scheduler's own account.
-    ///
-    /// A running thread's account is brought up to date at each tick, so the error is at most 10 ms.
+    /// The accounts of every process, thread by thread.
     func read() throws(HarnessError) -> Reading {
-        let members = members()
-        var total: UInt64 = 0
-        for process in members {
-            guard let nanoseconds = Self.nanoseconds(of: process) else {
+        var processes: [pid_t: ProcessAccount] = [:]
+        for process in members() {
+            guard let account = Self.account(of: process) else {
                 throw HarnessError("process \(process) ended while it was measured")
             }
-            total += nanoseconds
+            processes[process] = account
         }
-        return Reading(members: members, nanoseconds: total)
+        return Reading(processes: processes)
     }
 
     /// Memory in bytes, shared pages divided among their users (PSS). Kernel socket buffers are not in it.
@@ -58,23 +77,18 @@ struct ProcessTree {
         return total
     }
 
-    /// First field of schedstat of all threads; where the kernel was built without it, utime and stime in ticks.
-    private static func nanoseconds(of process: pid_t) -> UInt64? {
-        var total: UInt64 = 0
-        for thread in numericEntries("/proc/\(process)/task") {
-            guard let text = text("/proc/\(process)/task/\(thread)/schedstat"),
-                let first = text.split(separator: " ").first, let value = UInt64(first)
-            else { return ticks(of: process) }
-            total += value
-        }
-        return total > 0 ? total : ticks(of: process)
-    }
-
-    private static func ticks(of process: pid_t) -> UInt64? {
-        guard let fields = statFields(process), fields.count > 12, let user = UInt64(fields[11]),
-            let system = UInt64(fields[12])
+    private static func account(of process: pid_t) -> ProcessAccount? {
+        guard let fields = statFields(process), fields.count > 12, let user = Double(fields[11]),
+            let system = Double(fields[12])
         else { return nil }
-        return (user + system) * 1_000_000_000 / UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1))
+        var threads: [pid_t: Spending] = [:]
+        for thread in numericEntries("/proc/\(process)/task") {
+            let fields = text("/proc/\(process)/task/\(thread)/schedstat")?.split(separator: " ") ?? []
+            guard fields.count >= 2, let running = Double(fields[0]), let waiting = Double(fields[1]) else { continue }
+            threads[thread] = Spending(running: running, waiting: waiting)
+        }
+        let tick = 1e9 / Double(max(sysconf(Int32(_SC_CLK_TCK)), 1))
+        return ProcessAccount(threads: threads, ticked: (user + system) * tick)
     }
 
     /// The fields of /proc/PID/stat behind the command's name: state, parent, …
@@ -103,5 +117,28 @@ struct ProcessTree {
         var bytes = [UInt8](repeating: 0, count: 8192)
         let count = unsafe bytes.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, $0.count) }
         return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
+    }
+}
+
+/// One process's CPU account, in two forms.
+private struct ProcessAccount {
+    /// By thread, from schedstat: exact to the nanosecond, but brought up to date for a running thread only at each
+    /// tick (at most 10 ms), and gone with the thread.
+    let threads: [pid_t: ProcessTree.Spending]
+    /// utime and stime of the process with all threads it ever had, in nanoseconds, counted in ticks of 10 ms.
+    let ticked: Double
+
+    /// By threads; by ticks where the kernel has no schedstat or a thread ended meanwhile.
+    func spent(since earlier: ProcessAccount) -> ProcessTree.Spending {
+        guard !threads.isEmpty, earlier.threads.keys.allSatisfy({ threads[$0] != nil }) else {
+            return ProcessTree.Spending(running: ticked - earlier.ticked, waiting: 0)
+        }
+        var running = 0.0
+        var waiting = 0.0
+        for (thread, spending) in threads {
+            running += spending.running - (earlier.threads[thread]?.running ?? 0)
+            waiting += spending.waiting - (earlier.threads[thread]?.waiting ?? 0)
+        }
+        return ProcessTree.Spending(running: running, waiting: waiting)
     }
 }

@@ -33,7 +33,7 @@ struct Report: Codable {
         let cost = isMemory ? "bytes (PSS) per \(scenario.unit.rawValue)" : "CPU us per \(scenario.unit.rawValue)"
         var head = ["system", cost, "ratio to nginx", "memory MiB"]
         if !isMemory {
-            head += ["\(scenario.unit.rawValue)s/s", "p50 us", "p99 us", "CPU server", "load", "back-ends"]
+            head += ["\(scenario.unit.plural)/s", "p50 us", "p99 us", "CPU server", "waited", "load", "back-ends"]
         }
         let body = rows.map { row in
             var cells = [row.system, Self.cell(row.samples.map(\.cost)), Self.ratio(row, to: yardstick)]
@@ -42,7 +42,7 @@ struct Report: Codable {
                 cells.append(Self.middle(row.samples.compactMap(\.rate), digits: 0))
                 cells.append(Self.middle(row.samples.compactMap(\.p50), digits: 0))
                 cells.append(Self.middle(row.samples.compactMap(\.p99), digits: 0))
-                for share in [\Sample.serverShare, \.loadShare, \.backEndShare] {
+                for share in [\Sample.serverShare, \.serverWait, \.loadShare, \.backEndShare] {
                     cells.append(Self.middle(row.samples.map { $0[keyPath: share] * 100 }, digits: 0) + " %")
                 }
             }

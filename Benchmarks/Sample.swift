@@ -11,6 +11,8 @@ struct Sample: Codable {
     let memory: Int
     /// CPU time over wall clock time; 1 is a whole core.
     let serverShare: Double
+    /// Time in which the server was ready to run and another process had its core: a measure of disturbance.
+    let serverWait: Double
     let loadShare: Double
     /// Back-ends and authentication service.
     let backEndShare: Double

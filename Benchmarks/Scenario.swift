@@ -13,6 +13,9 @@ struct Scenario {
         case roundTrip = "round trip"
         case mebibyte = "MiB"
         case idleSession = "idle session"
+
+        /// For the heads of columns.
+        var plural: String { self == .mebibyte ? rawValue : rawValue + "s" }
     }
 
     /// Names of which `--only` needs just the beginning: `login`, `relay-down`, `ping-pong`, `idle`.

@@ -13,13 +13,16 @@
 /// An epoll descriptor, closed on exec.
 static inline int linux_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
-/// Watches `descriptor`, edge-triggered, for reading, writing and hang-up; `token` comes back with its events.
+/// Watches `descriptor`, edge-triggered, for reading and hang-up; `token` comes back with its events.
 static inline int linux_epoll_watch(int poller, int descriptor, uint64_t token) {
-    struct epoll_event event = {
-        .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-        .data = {.u64 = token},
-    };
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data = {.u64 = token}};
     return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+/// Watches a descriptor that is watched already for writing, too.
+static inline int linux_epoll_watch_writing(int poller, int descriptor, uint64_t token) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = token}};
+    return epoll_ctl(poller, EPOLL_CTL_MOD, descriptor, &event);
 }
 
 /// One event as the loop needs it.
