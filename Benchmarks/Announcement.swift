@@ -1,6 +1,7 @@
 import Glibc
 
-/// The lines that the harness's processes exchange over their standard streams.
+/// The lines that the harness's processes exchange over their standard streams, and what it tells people: written
+/// at once, never held back in a buffer.
 enum Announcement {
     /// Writes one line to standard output, where the parent reads it.
     static func write(_ line: String) {

@@ -52,6 +52,7 @@ struct AuthExchange: PeerDialogue {
         let text = input[line].trimmingLineEnd
         if isFirstLine {
             isFirstLine = false
+            verdict = nil
             keepsAlive = text.suffix(8).elementsEqual(Self.http11)
         } else if text.isEmpty {
             isFirstLine = true

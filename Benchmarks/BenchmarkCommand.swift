@@ -72,7 +72,7 @@ struct Measure: ParsableCommand {
         try raiseDescriptorLimit(for: scenarios)
         let cores = try Cores.divide()
         let circumstances = Circumstances.lines(systems: systems, cores: cores)
-        print(circumstances.joined(separator: "\n") + "\n")
+        Announcement.write(circumstances.joined(separator: "\n") + "\n")
         try Cores.bind(to: cores.others)
         let directory = NSTemporaryDirectory() + "mailgateway-benchmarks-\(getpid())"
         try FileManager.default.createDirectory(
@@ -85,20 +85,26 @@ struct Measure: ParsableCommand {
         defer { laboratory.close() }
         var report = Report(circumstances: circumstances)
         for scenario in scenarios {
-            let competitors = systems.filter { scenario.isRelay || !$0.isForRelayOnly }
-            for _ in 0..<(rounds ?? (quick ? 2 : 5)) {
-                for system in competitors {
-                    do {
-                        let sample = try laboratory.measure(scenario, system, milliseconds: quick ? 500 : 2500)
-                        report.add(sample, scenario, system)
-                    } catch {
-                        throw HarnessError("\(scenario.name): \(error)")
-                    }
-                }
-            }
-            print(report.table(of: scenario))
+            try compare(systems.filter { scenario.isRelay || !$0.isForRelayOnly }, scenario, laboratory, &report)
+            Announcement.write(report.table(of: scenario))
         }
         if let json { try report.writeJSON(to: json) }
+    }
+
+    /// All rounds of one scenario: A B A B …, so that what disturbs one system disturbs its neighbour, too.
+    private func compare(
+        _ systems: [SystemUnderTest], _ scenario: Scenario, _ laboratory: Laboratory, _ report: inout Report
+    ) throws(HarnessError) {
+        for _ in 0..<(rounds ?? (quick ? 2 : 5)) {
+            for system in systems {
+                do throws(HarnessError) {
+                    let sample = try laboratory.measure(scenario, system, milliseconds: quick ? 500 : 2500)
+                    report.add(sample, scenario, system)
+                } catch {
+                    throw HarnessError("\(scenario.name): \(error)")
+                }
+            }
+        }
     }
 
     private func selectScenarios() throws -> [Scenario] {
@@ -145,9 +151,11 @@ enum Circumstances {
             "Linux \(release), \(model ?? "unknown processor"), \(ISO8601DateFormatter().string(from: Date()))"
         ]
         lines += systems.map { "\($0.name): \($0.version())" }
+        let server = cores.server.map(String.init).joined()
+        let others = cores.others.map(String.init).joined(separator: ", ")
         lines.append(
             cores.isSeparate
-                ? "server on core \(cores.server[0]), everything else on \(cores.others.map(String.init).joined(separator: ", "))"
+                ? "server on core \(server), everything else on \(others)"
                 : "only one core: server and load share it, so rates and times mean little")
         return lines
     }

@@ -59,7 +59,7 @@ final class ChildProcess {
     private static func makePipe() throws(HarnessError) -> (read: Int32, write: Int32) {
         var ends: [Int32] = [-1, -1]
         guard unsafe pipe(&ends) == 0 else { throw .system("pipe", errno) }
-        // This process has one thread: nobody forks between the two calls.
+        // No other thread of this process starts children: none can inherit the ends between the two calls.
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         return (ends[0], ends[1])
     }

@@ -4,8 +4,8 @@ import Histogram
 /// The clients: one process, one thread, `plan.sessions` connections at once.
 ///
 /// The parent follows three steps: `ready` once every session has been through a first, unmeasured unit; it then
-/// says `go`, and gets `done …` with the figures; sessions stay open until it says `end`, so that closing them
-/// is not measured.
+/// says `go`, and gets `done …` with the figures; sessions stay open until the parent ends this process, so that
+/// closing them is not measured.
 final class LoadGenerator {
     /// Sessions that connect or log in at once while the load is set up; more would only fill the listen queue.
     private static let openingMaximum = 64
@@ -41,7 +41,7 @@ final class LoadGenerator {
         Announcement.write("ready")
         guard Announcement.awaitWord("go") else { return }
         try measure()
-        // The parent reads its counters before it lets the sessions close.
+        // The parent reads its counters, then ends this process: nothing comes on standard input any more.
         _ = Announcement.awaitWord("end")
     }
 
