@@ -12,8 +12,11 @@ final class RunningProcess {
     private let outputPath: String
     private let errorPath: String
 
-    /// Starts `arguments`, the first being the path of the program.
-    init(_ name: String, _ arguments: [String], environment: [String: String] = [:], in directory: TestDirectory) throws {
+    /// Starts `arguments`, the first being the path of the program; `input` is a file for its standard input.
+    init(
+        _ name: String, _ arguments: [String], environment: [String: String] = [:], input: String = "/dev/null",
+        in directory: TestDirectory
+    ) throws {
         self.name = name
         outputPath = directory.path("\(name).stdout")
         errorPath = directory.path("\(name).stderr")
@@ -22,7 +25,7 @@ final class RunningProcess {
             "TMPDIR": directory.path, "LC_ALL": "C.UTF-8",
         ]
         variables.merge(environment) { _, new in new }
-        pid = try spawn(arguments, environment: variables, output: outputPath, errors: errorPath)
+        pid = try spawn(arguments, environment: variables, input: input, output: outputPath, errors: errorPath)
     }
 
     /// What it wrote to standard output so far.
@@ -51,6 +54,7 @@ final class RunningProcess {
 
     /// Ends it: politely first, then for certain, and with it what it started.
     func stop() {
+        let t0 = ContinuousClock.now; defer { print("STOP", name, ContinuousClock.now - t0) }
         signal(SIGTERM)
         do {
             try waitForExit(within: .seconds(3))

@@ -24,11 +24,11 @@ struct SystemError: Error, CustomStringConvertible {
 
 /// Starts `arguments` in a process group of its own and returns its pid.
 ///
-/// Standard input is empty; standard output and error are appended to the two files. No other
+/// Standard input is read from `input`; standard output and error are appended to the two files. No other
 /// descriptor of ours is passed on. `setpriv` makes the kernel end the process should this one die
 /// before it could (the thread that spawns must live as long as the process; `BlockingThreads` do).
 func spawn(
-    _ arguments: [String], environment: [String: String], output: String, errors: String
+    _ arguments: [String], environment: [String: String], input: String, output: String, errors: String
 ) throws -> pid_t {
     let words = ["/usr/bin/setpriv", "--pdeathsig", "TERM", "--"] + arguments
     var argumentPointers = unsafe words.map { unsafe strdup($0) } + [nil]
@@ -41,7 +41,7 @@ func spawn(
     unsafe posix_spawn_file_actions_init(&actions)
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
     let append = O_WRONLY | O_CREAT | O_APPEND
-    unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    unsafe posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
     unsafe posix_spawn_file_actions_addopen(&actions, 1, output, append, 0o644)
     unsafe posix_spawn_file_actions_addopen(&actions, 2, errors, append, 0o644)
     for descriptor in openDescriptors() where descriptor > 2 {

@@ -31,20 +31,24 @@ final class Stage {
     func freeEndpoint() throws -> Endpoint { try ports.next() }
 
     /// Starts a program that goes on until the stage is over.
-    func start(_ name: String, _ arguments: [String], environment: [String: String] = [:]) throws -> RunningProcess {
+    func start(
+        _ name: String, _ arguments: [String], environment: [String: String] = [:], input: String = "/dev/null"
+    ) throws -> RunningProcess {
         let count = processes.count { $0.name == name || $0.name.hasPrefix("\(name)-") }
         let process = try RunningProcess(
-            count == 0 ? name : "\(name)-\(count + 1)", arguments, environment: environment, in: directory)
+            count == 0 ? name : "\(name)-\(count + 1)", arguments, environment: environment, input: input,
+            in: directory)
         processes.append(process)
         return process
     }
 
     /// Starts a program, waits until it ends, and returns what it said.
     func run(
-        _ arguments: [String], environment: [String: String] = [:], within limit: Duration = .seconds(30)
+        _ arguments: [String], environment: [String: String] = [:], input: String = "/dev/null",
+        within limit: Duration = .seconds(30)
     ) throws -> CommandResult {
         let name = URL(fileURLWithPath: arguments[0]).lastPathComponent
-        let process = try start("run-\(name)", arguments, environment: environment)
+        let process = try start("run-\(name)", arguments, environment: environment, input: input)
         let status = try process.waitForExit(within: limit)
         return CommandResult(status: status, output: process.output, errors: process.errors)
     }
