@@ -54,7 +54,6 @@ final class RunningProcess {
 
     /// Ends it: politely first, then for certain, and with it what it started.
     func stop() {
-        let t0 = ContinuousClock.now; defer { print("STOP", name, ContinuousClock.now - t0) }
         signal(SIGTERM)
         do {
             try waitForExit(within: .seconds(3))
