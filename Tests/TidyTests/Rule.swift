@@ -25,7 +25,8 @@ struct Offence: Sendable, CustomStringConvertible {
 extension Rule {
     /// A rule that forbids words in code; comments may hold them.
     static func forbidding(
-        _ name: String, words: [String], ignoringCase: Bool = false, in applies: @escaping @Sendable (SourceFile) -> Bool
+        _ name: String, words: [String], ignoringCase: Bool = false,
+        in applies: @escaping @Sendable (SourceFile) -> Bool
     ) -> Rule {
         Rule(name: name, applies: applies) { file in
             file.code.enumerated().flatMap { index, line in

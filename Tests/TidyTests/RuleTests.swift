@@ -86,14 +86,17 @@ import Testing
             bad: String(repeating: "let a = 1\n", count: 401), good: String(repeating: "let a = 1\n", count: 400)),
     ]
 
-    @Test("see code, not comments", arguments: [
-        ("let a = 1 // b", "let a = 1 "),
-        ("let a = \"// no\" // yes\nlet b", "let a = \"// no\" \nlet b"),
-        ("/* a /* b */ c */ let d", " let d"),
-        ("\"\"\"\n// text \"quoted\"\n\"\"\" // c", "\"\"\"\n// text \"quoted\"\n\"\"\" "),
-        ("\"a\\\"b\" // c", "\"a\\\"b\" "),
-        ("a /* b\nc */ d", "a \n d"),
-    ]) func commentsAreTold(text: String, code: String) {
+    @Test(
+        "see code, not comments",
+        arguments: [
+            ("let a = 1 // b", "let a = 1 "),
+            ("let a = \"// no\" // yes\nlet b", "let a = \"// no\" \nlet b"),
+            ("/* a /* b */ c */ let d", " let d"),
+            ("\"\"\"\n// text \"quoted\"\n\"\"\" // c", "\"\"\"\n// text \"quoted\"\n\"\"\" "),
+            ("\"a\\\"b\" // c", "\"a\\\"b\" "),
+            ("a /* b\nc */ d", "a \n d"),
+        ]) func commentsAreTold(text: String, code: String)
+    {
         #expect(withoutComments(text) == code)
     }
 }

@@ -28,7 +28,9 @@ extension Rule {
         .forbidding(
             "dialogues are values", words: ["async", "await", "ContinuousClock", "SuspendingClock", "clock_gettime"]
         ) { $0.isDialogue },
-        .forbidding("dialogues get their randomness passed in", words: ["random", "SystemRandomNumberGenerator", "getrandom"]) {
+        .forbidding(
+            "dialogues get their randomness passed in", words: [".random(", "SystemRandomNumberGenerator", "getrandom"]
+        ) {
             $0.isDialogue
         },
         .forbidding("the configuration does not wait", words: ["async", "await"]) {
@@ -64,8 +66,10 @@ extension Rule {
             }
         },
         Rule(name: "a file is at most 400 lines", applies: { _ in true }) { file in
+            // Tables of transcripts grow with what they cover, and stay one subject.
+            let maximum = file.isIn("Tests") ? 800 : 400
             let count = file.lines.count - (file.lines.last?.isEmpty == true ? 1 : 0)
-            return count <= 400 ? [] : [Offence(path: file.path, line: count, what: "what are its two subjects?")]
+            return count <= maximum ? [] : [Offence(path: file.path, line: count, what: "what are its two subjects?")]
         },
     ]
 

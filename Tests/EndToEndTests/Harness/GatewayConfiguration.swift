@@ -35,7 +35,9 @@ struct GatewayConfiguration {
         ]
         lines += mail.map { "    \($0)" }
         for server in servers {
-            lines += ["    server {", "        listen \(server.endpoint);", "        protocol \(server.mail.rawValue);"]
+            lines += [
+                "    server {", "        listen \(server.endpoint);", "        protocol \(server.mail.rawValue);",
+            ]
             lines += server.directives.map { "        \($0)" }
             lines += ["    }"]
         }

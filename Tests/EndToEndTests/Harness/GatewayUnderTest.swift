@@ -23,7 +23,8 @@ enum GatewayKind: String, Sendable {
     /// The program and its arguments up to the configuration file's name.
     func command(checking: Bool, in directory: TestDirectory) -> [String] {
         switch self {
-        case .mailgateway: [GatewayKind.builtProduct, checking ? "check" : "run", "-c"]
+        case .mailgateway:
+            [GatewayKind.builtProduct, checking ? "check" : "run", "-p", directory.path, "-c"]
         case .nginx:
             ["/usr/sbin/nginx", "-p", directory.path, "-e", directory.path("start.log")]
                 + (checking ? ["-t", "-c"] : ["-g", "daemon off;", "-c"])
@@ -59,14 +60,18 @@ struct GatewayUnderTest {
     private let directory: TestDirectory
 
     /// Starts it and waits for its pid file, which it writes once every listener is bound.
-    /// - Parameter launcher: a program and its arguments to start the gateway through.
+    /// - Parameters:
+    ///   - text: the configuration file, if it is another than `configuration` makes; its pid file is `gateway.pid`.
+    ///   - launcher: a program and its arguments to start the gateway through.
     init(
-        on stage: Stage, _ configuration: GatewayConfiguration, kind: GatewayKind = .underTest, launcher: [String] = []
+        on stage: Stage, _ configuration: GatewayConfiguration, text: String? = nil, kind: GatewayKind = .underTest,
+        launcher: [String] = []
     ) throws {
         self.kind = kind
         self.configuration = configuration
         directory = stage.directory
-        let file = try GatewayUnderTest.write(configuration, kind: kind, on: stage)
+        let made = configuration.text(in: directory, preamble: kind.preamble)
+        let file = try directory.write("gateway.conf", text ?? made)
         process = try stage.start("gateway", launcher + kind.command(checking: false, in: directory) + [file])
         let running = process
         try waitUntil("the gateway's pid file", within: .seconds(20)) {
@@ -78,7 +83,9 @@ struct GatewayUnderTest {
     }
 
     /// Writes the configuration file and returns its path.
-    static func write(_ configuration: GatewayConfiguration, kind: GatewayKind = .underTest, on stage: Stage) throws -> String {
+    static func write(_ configuration: GatewayConfiguration, kind: GatewayKind = .underTest, on stage: Stage) throws
+        -> String
+    {
         try stage.directory.write(
             "gateway.conf", configuration.text(in: stage.directory, preamble: kind.preamble))
     }

@@ -38,9 +38,15 @@ struct Postfix {
         let (owner, ownGroup) = unsafe (account.pointee.pw_uid, account.pointee.pw_gid)
         let dropGroup = unsafe group.pointee.gr_gid
         try directory.makeFolder("postfix/queue/pid")
-        let queues = ["active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace"]
+        let queues = [
+            "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved",
+            "trace",
+        ]
         let folders =
-            [("data", mode_t(0o700), ownGroup), ("queue/public", 0o710, dropGroup), ("queue/maildrop", 0o730, dropGroup)]
+            [
+                ("data", mode_t(0o700), ownGroup), ("queue/public", 0o710, dropGroup),
+                ("queue/maildrop", 0o730, dropGroup),
+            ]
             + queues.map { ("queue/\($0)", 0o700, 0) }
         for (name, mode, group) in folders {
             let path = try directory.makeFolder("postfix/\(name)")

@@ -34,7 +34,7 @@ func spawn(
     var argumentPointers = unsafe words.map { unsafe strdup($0) } + [nil]
     var environmentPointers = unsafe environment.map { unsafe strdup("\($0)=\($1)") } + [nil]
     defer {
-        for unsafe pointer in unsafe argumentPointers + environmentPointers { unsafe free(pointer) }
+        for unsafepointer in unsafe argumentPointers + environmentPointers { unsafe free(pointer) }
     }
 
     var actions = unsafe posix_spawn_file_actions_t()

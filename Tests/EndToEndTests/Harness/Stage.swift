@@ -54,7 +54,9 @@ final class Stage {
     }
 
     /// Starts one of the Python programs in Clients and waits until it ends.
-    func runScript(_ script: String, _ arguments: [String], within limit: Duration = .seconds(30)) throws -> CommandResult {
+    func runScript(_ script: String, _ arguments: [String], within limit: Duration = .seconds(30)) throws
+        -> CommandResult
+    {
         try run(["/usr/bin/python3", Stage.script(script)] + arguments, within: limit)
     }
 

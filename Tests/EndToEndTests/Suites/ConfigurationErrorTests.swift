@@ -32,9 +32,10 @@ import Testing
             configuration.servers = [.init(mail: .imap, endpoint: taken.endpoint)]
             configuration.mail.append(mistake.line)
             let file = try GatewayUnderTest.write(configuration, on: stage)
-            let number = try #require(
-                textOfFile(file).split(separator: "\n", omittingEmptySubsequences: false)
-                    .firstIndex { $0.hasSuffix(mistake.line) }) + 1
+            let number =
+                try #require(
+                    textOfFile(file).split(separator: "\n", omittingEmptySubsequences: false)
+                        .firstIndex { $0.hasSuffix(mistake.line) }) + 1
 
             for checking in [true, false] {
                 let command = GatewayKind.underTest.command(checking: checking, in: stage.directory) + [file]

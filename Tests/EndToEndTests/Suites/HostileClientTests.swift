@@ -26,7 +26,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["a1 LOGIN {999999999}", "a1 LOGIN {999999999+}", "a1 LOGIN {99999999999999999999999}", "a1 LOGIN {-1}"])
+    @Test(arguments: [
+        "a1 LOGIN {999999999}", "a1 LOGIN {999999999+}", "a1 LOGIN {99999999999999999999999}", "a1 LOGIN {-1}",
+    ])
     func aHugeLiteralEndsTheSession(line: String) throws {
         try Site.withBystander(.imap) { site in
             let client = try site.gateway.greetedClient(.imap)

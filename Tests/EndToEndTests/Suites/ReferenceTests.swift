@@ -82,7 +82,8 @@ extension Mail {
                 [
                     Step("CAPA", "."), Step("NOOP", "+OK"), Step("NONSENSE", "-ERR"), Step("PASS x", "-ERR"),
                     Step("AUTH", "."), Step("STLS", "-ERR"), Step("APOP ann 0123", "-ERR"), Step("USER ann", "+OK"),
-                    Step("PASS wr ong%", "-ERR"), Step("AUTH LOGIN", "+ "), Step("YW5u", "+ "), Step("d3Jvbmc=", "-ERR"),
+                    Step("PASS wr ong%", "-ERR"), Step("AUTH LOGIN", "+ "), Step("YW5u", "+ "),
+                    Step("d3Jvbmc=", "-ERR"),
                     Step("AUTH PLAIN \(plainCredentials("ann", "correct horse"))", "+OK", "-ERR"),
                 ],
                 [Step("QUIT", "+OK", endsSession: true)],
@@ -91,7 +92,8 @@ extension Mail {
             [
                 [
                     Step("NOOP", "250 "), Step("EHLO", "501 "), Step("EHLO client", "250 "), Step("NONSENSE", "500 "),
-                    Step("DATA", "500 "), Step("MAIL FROM:<a@b>", "530 "), Step("RCPT TO:<a@b>", "5"), Step("RSET", "250 "),
+                    Step("DATA", "500 "), Step("MAIL FROM:<a@b>", "530 "), Step("RCPT TO:<a@b>", "5"),
+                    Step("RSET", "250 "),
                     Step("STARTTLS", "500 "), Step("AUTH", "501 "), Step("AUTH NONE x", "5"), Step("AUTH PLAIN !", "5"),
                     Step("AUTH LOGIN YW5u", "334 "), Step("d3Jvbmc=", "535 "),
                     Step("AUTH PLAIN \(plainCredentials("ann", "wrong"))", "535 "), Step("HELO other", "250 "),

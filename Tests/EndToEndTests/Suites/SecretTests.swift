@@ -20,22 +20,30 @@ import Testing
     }
 
     /// Commands that are wrong but hold a password; nginx logs what it cannot parse.
-    @Test(.beyondNginx, arguments: [
-        (Mail.imap, "a LOGIN ann \(canary) and more"),
-        (.imap, "a LOGIN ann \(canary)\(String(repeating: "x", count: 5000))"),
-        (.imap, "a XLOGIN ann \(canary)"),
-        (.imap, "LOGIN ann \(canary)"),
-        (.imap, "a AUTHENTICATE PLAIN \(canary)!"),
-        (.pop3, "PASS \(canary)"),
-        (.pop3, "PASSS \(canary)"),
-        (.pop3, "AUTH PLAIN \(canary)!"),
-        (.pop3, "USER ann\r\nPASS \(canary)\(String(repeating: "x", count: 5000))"),
-        (.smtp, "AUTH PLAIN \(canary)!"),
-        (.smtp, "AUTH LOGIN\r\n\(canary)\r\n\(canary)"),
-        (.smtp, "AUTH PLAIN \(plainCredentials("ann", canary)) more"),
-        (.smtp, "AUTH PLAIN\r\n\(canary)\(String(repeating: "x", count: 5000))"),
-    ]) func passwordsInWrongCommandsStayOutOfAllLogs(mail: Mail, text: String) throws {
-        try Site.run(backEnds: .ok, adjust: { $0.logLevel = "debug"; $0.mail.append("max_errors 2;") }) { site, _ in
+    @Test(
+        .beyondNginx,
+        arguments: [
+            (Mail.imap, "a LOGIN ann \(canary) and more"),
+            (.imap, "a LOGIN ann \(canary)\(String(repeating: "x", count: 5000))"),
+            (.imap, "a XLOGIN ann \(canary)"),
+            (.imap, "LOGIN ann \(canary)"),
+            (.imap, "a AUTHENTICATE PLAIN \(canary)!"),
+            (.pop3, "PASS \(canary)"),
+            (.pop3, "PASSS \(canary)"),
+            (.pop3, "AUTH PLAIN \(canary)!"),
+            (.pop3, "USER ann\r\nPASS \(canary)\(String(repeating: "x", count: 5000))"),
+            (.smtp, "AUTH PLAIN \(canary)!"),
+            (.smtp, "AUTH LOGIN\r\n\(canary)\r\n\(canary)"),
+            (.smtp, "AUTH PLAIN \(plainCredentials("ann", canary)) more"),
+            (.smtp, "AUTH PLAIN\r\n\(canary)\(String(repeating: "x", count: 5000))"),
+        ]) func passwordsInWrongCommandsStayOutOfAllLogs(mail: Mail, text: String) throws
+    {
+        try Site.run(
+            backEnds: .ok,
+            adjust: {
+                $0.logLevel = "debug"; $0.mail.append("max_errors 2;")
+            }
+        ) { site, _ in
             let client = try site.gateway.greetedClient(mail)
             for _ in 0..<3 { client.say(text) }
             client.finishSending()
