@@ -33,9 +33,7 @@ func spawn(
     let words = ["/usr/bin/setpriv", "--pdeathsig", "TERM", "--"] + arguments
     var argumentPointers = unsafe words.map { unsafe strdup($0) } + [nil]
     var environmentPointers = unsafe environment.map { unsafe strdup("\($0)=\($1)") } + [nil]
-    defer {
-        for unsafepointer in unsafe argumentPointers + environmentPointers { unsafe free(pointer) }
-    }
+    defer { unsafe (argumentPointers + environmentPointers).forEach { unsafe free($0) } }
 
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
