@@ -8,7 +8,6 @@ let strict: [SwiftSetting] = [
     .strictMemorySafety(),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
     .treatAllWarnings(as: .error),
 ]
 
@@ -23,11 +22,12 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CURing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "AsyncIO",
-            dependencies: ["CURing", .product(name: "DequeModule", package: "swift-collections")],
+            dependencies: ["CLinux", "CURing", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: strict),
         .target(name: "MailSessions", dependencies: ["AsyncIO", "COpenSSL"], swiftSettings: strict),
         .executableTarget(

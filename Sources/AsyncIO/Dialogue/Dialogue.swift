@@ -12,6 +12,10 @@ package enum Step<Question: Sendable, Note: Sendable, Outcome: Sendable>: Sendab
     case ask(Question)
     /// Say and read nothing for this long, then call `next()`.
     case pause(Duration)
+    /// Say nothing for this long, then call `next()`; if bytes arrive meanwhile, append them to
+    /// `input` and call `next()` at once. Only where silence is demanded of the peer, such as before
+    /// a delayed SMTP greeting; the dialogue tells the two endings apart by its input.
+    case pauseUnlessInput(Duration)
     /// The dialogue is over; what is left in `input` belongs to whoever comes next.
     case finish(Outcome)
 }

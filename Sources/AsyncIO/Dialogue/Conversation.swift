@@ -1,0 +1,75 @@
+/// Carries bytes between a dialogue and a socket: the one place of a login that awaits.
+///
+/// Consecutive sends leave together, and with the receive that follows them in one kernel call.
+package struct Conversation: Sendable {
+    private let socket: Socket
+    /// Time for each stretch between answers: the dialogue's whole, unless it asks or pauses
+    /// (nginx-mail.md §3.6: a budget, not an idle time).
+    private let timeout: Duration
+
+    package init(over socket: Socket, timeout: Duration) {
+        self.socket = socket
+        self.timeout = timeout
+    }
+
+    /// Runs `dialogue` to its outcome.
+    ///
+    /// Throws `closed` when the peer ends the stream where the dialogue needs more, and whatever
+    /// the socket or `answer` throws. Sent bytes are wiped: they may hold a password.
+    package func run<D: Dialogue>(
+        _ dialogue: inout D, note: (D.Note) -> Void,
+        answer: (D.Question) async throws(IOError) -> D.Answer
+    ) async throws(IOError) -> D.Outcome {
+        var deadline = socket.executor.now + timeout
+        var output: [UInt8] = []
+        defer { wipe(&output) }
+        while true {
+            switch dialogue.next() {
+            case .send(var bytes):
+                output.append(contentsOf: bytes)
+                wipe(&bytes)
+            case .receive:
+                let count = try await socket.exchange(output, into: &dialogue.input, deadline: deadline)
+                wipe(&output)
+                guard count > 0 else { throw .closed }
+            case .note(let fact):
+                note(fact)
+            case .startTLS:
+                // No configuration offers it before there is a TLS engine; never go on in clear.
+                throw .closed
+            case .ask(let question):
+                try await flush(&output, deadline)
+                dialogue.resume(try await answer(question))
+                deadline = socket.executor.now + timeout
+            case .pause(let duration):
+                try await flush(&output, deadline)
+                try await socket.executor.sleep(until: socket.executor.now + duration, scope: socket.scope)
+                deadline = socket.executor.now + timeout
+            case .pauseUnlessInput(let duration):
+                try await flush(&output, deadline)
+                try await listen(to: &dialogue, for: duration)
+                deadline = socket.executor.now + timeout
+            case .finish(let outcome):
+                try await flush(&output, deadline)
+                return outcome
+            }
+        }
+    }
+
+    /// Waits for the peer to speak, or for it to stay silent until the time is up.
+    private func listen<D: Dialogue>(to dialogue: inout D, for duration: Duration) async throws(IOError) {
+        do throws(IOError) {
+            let count = try await socket.receive(into: &dialogue.input, deadline: socket.executor.now + duration)
+            guard count > 0 else { throw .closed }
+        } catch {
+            // Silence is what was hoped for.
+            guard error == .timedOut else { throw error }
+        }
+    }
+
+    private func flush(_ output: inout [UInt8], _ deadline: Instant) async throws(IOError) {
+        guard !output.isEmpty else { return }
+        try await socket.send(output, deadline: deadline)
+        wipe(&output)
+    }
+}

@@ -1,0 +1,37 @@
+import Glibc
+
+/// A moment on the kernel's monotonic clock, in nanoseconds since an arbitrary start.
+///
+/// Wall-clock steps do not move it (security-checklist H5). In tests the simulated kernel's virtual
+/// clock takes its place.
+package struct Instant: Sendable, Hashable, Comparable {
+    package var nanoseconds: UInt64
+
+    package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+
+    /// Later than every deadline; as a deadline it means none.
+    package static let never = Instant(nanoseconds: .max)
+
+    /// The monotonic clock's reading (`clock_gettime`, no system call on Linux).
+    package static var now: Instant {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return Instant(nanoseconds: UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec))
+    }
+
+    package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
+
+    /// Negative durations count as zero; sums beyond the clock's range are `never`.
+    package static func + (instant: Instant, duration: Duration) -> Instant {
+        let (seconds, attoseconds) = duration.components
+        guard seconds >= 0, attoseconds >= 0 else { return instant }
+        let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, carry) = instant.nanoseconds.addingReportingOverflow(whole &+ UInt64(attoseconds) / 1_000_000_000)
+        return overflow || carry ? .never : Instant(nanoseconds: sum)
+    }
+
+    /// The time from `earlier` to `later`; zero when they are the wrong way round.
+    package static func - (later: Instant, earlier: Instant) -> Duration {
+        .nanoseconds(later > earlier ? Int64(clamping: later.nanoseconds - earlier.nanoseconds) : 0)
+    }
+}

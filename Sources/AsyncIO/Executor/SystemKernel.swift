@@ -1,0 +1,74 @@
+import CLinux
+import Glibc
+
+/// A kernel of the machine, not a simulated one: descriptors are real and these calls are the same
+/// for io_uring and epoll. All sockets are non-blocking (io_uring waits for them nevertheless).
+protocol SystemKernel: Kernel {
+    /// Called before a descriptor is closed; epoll keeps state per descriptor.
+    func forget(_ descriptor: Int32)
+}
+
+extension SystemKernel {
+    package var now: Instant { .now }
+
+    package func openSocket(for address: SocketAddress) throws(IOError) -> Int32 {
+        let family =
+            switch address {
+            case .ipv4: AF_INET
+            case .ipv6: AF_INET6
+            case .unix: AF_UNIX
+            }
+        let descriptor = socket(
+            family, Int32(SOCK_STREAM.rawValue) | SocketFlags.closeOnExec | SocketFlags.nonBlocking, 0)
+        guard descriptor >= 0 else { throw .last(.socket) }
+        return descriptor
+    }
+
+    package func close(_ descriptor: Int32) {
+        forget(descriptor)
+        // EINTR and EIO leave the descriptor closed on Linux: there is nothing to retry.
+        _ = Glibc.close(descriptor)
+    }
+
+    package func shutdownSending(_ descriptor: Int32) {
+        // Fails only when the connection is gone already, which the next receive reports.
+        _ = shutdown(descriptor, Int32(SHUT_WR))
+    }
+
+    package func prepareStream(_ descriptor: Int32) {
+        // Unix sockets refuse both, harmlessly.
+        setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+    }
+
+    package func peerAddress(of descriptor: Int32) -> SocketAddress? {
+        let address = KernelAddress()
+        return unsafe address.fill { unsafe getpeername(descriptor, $0, $1) } ? address.value : nil
+    }
+
+    package func localAddress(of descriptor: Int32) -> SocketAddress? {
+        let address = KernelAddress()
+        return unsafe address.fill { unsafe getsockname(descriptor, $0, $1) } ? address.value : nil
+    }
+
+    package func openWakeUp() -> Int32? {
+        let descriptor = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+        precondition(descriptor >= 0, "no descriptor left for the executor's wake-up")
+        return descriptor
+    }
+
+    package func forget(_ descriptor: Int32) {}
+}
+
+/// Flags of socket(2) and accept4(2).
+package enum SocketFlags {
+    static let closeOnExec = Int32(SOCK_CLOEXEC.rawValue)
+    static let nonBlocking = Int32(SOCK_NONBLOCK.rawValue)
+}
+
+/// Sets an integer socket option; false when the kernel refuses.
+@discardableResult
+func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) -> Bool {
+    var value = value
+    return unsafe setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
+}

@@ -1,0 +1,50 @@
+import Glibc
+
+/// Accepts the connections of one listening descriptor, until its scope is cancelled.
+///
+/// One request serves all (multishot accept), so a burst may bring more than was asked for; those wait here.
+package final class Acceptor: Operation.Handler {
+    private let descriptor: Int32
+    private let scope: CancellationScope
+    private var isAccepting = false
+    private var accepted: [Int32] = []
+    private var failure: IOError?
+    private var waiter: Waiter<Void>?
+
+    /// `descriptor` is listening and stays the caller's.
+    package init(listening descriptor: Int32, scope: CancellationScope) {
+        self.descriptor = descriptor
+        self.scope = scope
+    }
+
+    /// The next connection's descriptor, which the caller then owns.
+    ///
+    /// Throws `cancelled` once the scope is cancelled and nothing accepted is left; any other error
+    /// (no descriptors left, say) ends this request, and calling again starts a new one.
+    package func next() async throws(IOError) -> Int32 {
+        while accepted.isEmpty {
+            if let failure {
+                self.failure = nil
+                throw failure
+            }
+            if !isAccepting {
+                guard !scope.isCancelled else { throw .cancelled }
+                isAccepting = true
+                scope.executor.start(.acceptMany, on: descriptor, scope: scope, handler: self)
+            }
+            await Waiter.wait { waiter = consume $0 }
+        }
+        return accepted.removeFirst()
+    }
+
+    package func completed(_ operation: Operation, _ completion: Completion) {
+        if !completion.more { isAccepting = false }
+        if completion.result >= 0 {
+            accepted.append(completion.result)
+        } else if -completion.result != ECONNABORTED {
+            // A client that left the queue before it was accepted is not a failure of ours.
+            do { _ = try completion.value(of: .accept4) } catch { failure = error }
+        }
+        waiter.take()?.resume(returning: ())
+    }
+}

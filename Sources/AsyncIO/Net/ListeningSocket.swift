@@ -1,0 +1,96 @@
+import Glibc
+
+/// A bound and listening stream socket; the master opens it, workers inherit its descriptor.
+package struct ListeningSocket: Sendable {
+    /// What `listen` in the configuration may set; nil leaves the system's own.
+    package struct Options: Sendable, Hashable {
+        /// Connections that wait to be accepted; nginx's 511 on Linux.
+        package var backlog: Int32 = 511
+        package var receiveBuffer: Int32?
+        package var sendBuffer: Int32?
+        /// IPv6 sockets take IPv4 clients too when false.
+        package var ipv6Only = true
+        package var reusePort = false
+        package var keepAlive: KeepAlive?
+
+        package init() {}
+    }
+
+    /// `so_keepalive`: on or off, and the three times where given (seconds, seconds, count).
+    package struct KeepAlive: Sendable, Hashable {
+        package var isOn: Bool
+        package var idle: Int32?
+        package var interval: Int32?
+        package var count: Int32?
+
+        package init(isOn: Bool, idle: Int32? = nil, interval: Int32? = nil, count: Int32? = nil) {
+            self.isOn = isOn
+            self.idle = idle
+            self.interval = interval
+            self.count = count
+        }
+    }
+
+    package let descriptor: Int32
+
+    /// Where it is bound; with port 0 asked for, the port the kernel chose.
+    package let address: SocketAddress
+
+    /// Binds and listens; the descriptor is close-on-exec and non-blocking.
+    package init(on address: SocketAddress, options: Options = Options()) throws(IOError) {
+        let family =
+            switch address {
+            case .ipv4: AF_INET
+            case .ipv6: AF_INET6
+            case .unix: AF_UNIX
+            }
+        let opened = socket(family, Int32(SOCK_STREAM.rawValue) | SocketFlags.closeOnExec | SocketFlags.nonBlocking, 0)
+        guard opened >= 0 else { throw .last(.socket) }
+        do throws(IOError) {
+            try ListeningSocket.apply(options, to: opened, address)
+            let name = KernelAddress(address)
+            guard unsafe Glibc.bind(opened, name.pointer, name.length) == 0 else { throw .last(.bind) }
+            if case .unix(let path) = address {
+                // As nginx does: who may connect is decided by the directory.
+                _ = unsafe chmod(path, 0o666)
+            }
+            guard Glibc.listen(opened, options.backlog) == 0 else { throw .last(.listen) }
+            let bound = KernelAddress()
+            guard unsafe bound.fill({ unsafe getsockname(opened, $0, $1) }), let value = bound.value else {
+                throw .last(.getsockname)
+            }
+            self.address = value
+            descriptor = opened
+        } catch {
+            _ = Glibc.close(opened)
+            throw error
+        }
+    }
+
+    /// Closes the descriptor and removes a unix socket's file.
+    package func close() {
+        _ = Glibc.close(descriptor)
+        if case .unix(let path) = address { _ = unsafe unlink(path) }
+    }
+
+    private static func apply(
+        _ options: Options, to descriptor: Int32, _ address: SocketAddress
+    ) throws(IOError) {
+        var settings: [(level: Int32, name: Int32, value: Int32)] = [(SOL_SOCKET, SO_REUSEADDR, 1)]
+        if options.reusePort { settings.append((SOL_SOCKET, SO_REUSEPORT, 1)) }
+        if case .ipv6 = address {
+            settings.append((Int32(IPPROTO_IPV6), IPV6_V6ONLY, options.ipv6Only ? 1 : 0))
+        }
+        if let size = options.receiveBuffer { settings.append((SOL_SOCKET, SO_RCVBUF, size)) }
+        if let size = options.sendBuffer { settings.append((SOL_SOCKET, SO_SNDBUF, size)) }
+        if let keepAlive = options.keepAlive {
+            settings.append((SOL_SOCKET, SO_KEEPALIVE, keepAlive.isOn ? 1 : 0))
+            if let idle = keepAlive.idle { settings.append((Int32(IPPROTO_TCP), TCP_KEEPIDLE, idle)) }
+            if let interval = keepAlive.interval { settings.append((Int32(IPPROTO_TCP), TCP_KEEPINTVL, interval)) }
+            if let count = keepAlive.count { settings.append((Int32(IPPROTO_TCP), TCP_KEEPCNT, count)) }
+        }
+        for setting in settings {
+            guard setOption(descriptor, setting.level, setting.name, setting.value) else { throw .last(.setsockopt) }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Glibc
+
+/// One connected stream socket: the way bytes come and go while a task awaits them.
+///
+/// It owns its descriptor and closes it with its last reference; an operation in flight is always
+/// awaited, so none can be in flight then. Operations end early when `scope` is cancelled.
+package final class Socket: Sendable {
+    package let executor: RingExecutor
+    package let descriptor: Int32
+    package let scope: CancellationScope
+
+    /// Takes over a connected descriptor and sets what every mail connection has (no delay, keep-alive).
+    package init(adopting descriptor: Int32, scope: CancellationScope) {
+        self.descriptor = descriptor
+        self.scope = scope
+        executor = scope.executor
+        executor.kernel.prepareStream(descriptor)
+    }
+
+    deinit { executor.kernel.close(descriptor) }
+
+    /// The other end's address; nil when it has gone already.
+    package var peerAddress: SocketAddress? { executor.kernel.peerAddress(of: descriptor) }
+
+    /// Our own address on this connection.
+    package var localAddress: SocketAddress? { executor.kernel.localAddress(of: descriptor) }
+
+    /// Appends what arrives to `queue`, at most one lent buffer's worth; returns the count, 0 at the end of the stream.
+    package func receive(into queue: inout ByteQueue, deadline: Instant) async throws(IOError) -> Int {
+        let completion = await executor.perform(
+            .receive(expectsSilence: false), on: descriptor, deadline: deadline, scope: scope)
+        return try take(completion, into: &queue)
+    }
+
+    /// Sends all of `bytes`; the kernel's copy is wiped afterwards.
+    package func send(_ bytes: [UInt8], deadline: Instant) async throws(IOError) {
+        guard !bytes.isEmpty else { return }
+        let completion = await executor.perform(.send, on: descriptor, deadline: deadline, scope: scope) {
+            $0.adopt(payload: bytes)
+        }
+        _ = try completion.value(of: .send)
+    }
+
+    /// Sends `bytes` and receives the peer's answer, both handed to the kernel in one call.
+    ///
+    /// As `receive`, with the send's failure in place of the receive's when both fail.
+    package func exchange(
+        _ bytes: [UInt8], into queue: inout ByteQueue, deadline: Instant
+    ) async throws(IOError) -> Int {
+        guard !bytes.isEmpty else { return try await receive(into: &queue, deadline: deadline) }
+        guard !scope.isCancelled else { throw .cancelled }
+        let sending = BackgroundSend()
+        sending.operation = executor.start(
+            .send, on: descriptor, deadline: deadline, scope: scope, handler: sending
+        ) { $0.adopt(payload: bytes) }
+        let completion = await executor.perform(
+            .receive(expectsSilence: true), on: descriptor, deadline: deadline, scope: scope)
+        if completion.result <= 0, let operation = sending.operation { executor.cancel(operation) }
+        let sent = await sending.completion()
+        if sent.result < 0, completion.result <= 0 { _ = try sent.value(of: .send) }
+        return try take(completion, into: &queue)
+    }
+
+    /// Ends our side of the stream (FIN); what the peer still sends can be received.
+    package func shutdownSending() { executor.kernel.shutdownSending(descriptor) }
+
+    private func take(_ completion: Completion, into queue: inout ByteQueue) throws(IOError) -> Int {
+        let count = try completion.value(of: .recv)
+        if let buffer = completion.buffer {
+            let piece = LentBytes(buffer: buffer, offset: 0, length: count)
+            let pool = executor.kernel.buffers
+            pool.copy(piece, to: &queue)
+            pool.wipe(piece)
+            executor.giveBack(buffer)
+        }
+        return count
+    }
+}
+
+/// A send that goes on while its task awaits something else.
+private final class BackgroundSend: Operation.Handler {
+    /// In flight until `completed`.
+    var operation: Operation?
+    private var result: Completion?
+    private var waiter: Waiter<Completion>?
+
+    func completed(_ operation: Operation, _ completion: Completion) {
+        self.operation = nil
+        result = completion
+        waiter.take()?.resume(returning: completion)
+    }
+
+    /// How it ended; waits until it has.
+    func completion() async -> Completion {
+        if let result { return result }
+        return await Waiter.wait { waiter = consume $0 }
+    }
+}

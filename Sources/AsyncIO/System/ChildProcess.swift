@@ -1,0 +1,68 @@
+import CLinux
+import Glibc
+
+/// A process that we started: told apart by a pidfd, so that its number cannot be mistaken for another's.
+package final class ChildProcess: Sendable {
+    package let id: Int32
+    private let descriptor: Int32
+    private let executor: RingExecutor
+
+    /// How a process ended.
+    package enum Exit: Sendable, Hashable {
+        case code(Int32)
+        case signal(Int32)
+    }
+
+    /// Starts `path` with `arguments` (the first is the program's name) and our environment.
+    ///
+    /// It inherits standard input, output and error and, under their own numbers, the `inherited`
+    /// descriptors; its signal mask is empty.
+    package init(
+        path: String, arguments: [String], inherited: [Int32], executor: RingExecutor
+    ) throws(IOError) {
+        self.executor = executor
+        id = try ChildProcess.spawn(path, arguments, inherited)
+        descriptor = clinux_pidfd_open(id)
+        // The child cannot be reaped by anyone else before we look, so it is still there.
+        guard descriptor >= 0 else { throw .last(.pidfd) }
+    }
+
+    deinit { executor.kernel.close(descriptor) }
+
+    /// Waits for the end and reaps it.
+    package func exit(scope: CancellationScope) async throws(IOError) -> Exit {
+        let completion = await executor.perform(
+            .poll(events: UInt32(POLLIN)), on: descriptor, deadline: .never, scope: scope)
+        _ = try completion.value(of: .poll)
+        var status: Int32 = 0
+        unsafe waitpid(id, &status, 0)
+        let signal = status & 0x7f
+        return signal == 0 ? .code((status >> 8) & 0xff) : .signal(signal)
+    }
+
+    /// Sends `signal`; nothing happens when the process has ended.
+    package func send(_ signal: Int32) { _ = kill(id, signal) }
+
+    private static func spawn(
+        _ path: String, _ arguments: [String], _ inherited: [Int32]
+    ) throws(IOError) -> Int32 {
+        var actions = unsafe posix_spawn_file_actions_t()
+        unsafe posix_spawn_file_actions_init(&actions)
+        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+        // Onto itself: clears close-on-exec in the child (glibc 2.29).
+        for descriptor in inherited { unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, descriptor) }
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { unsafe posix_spawnattr_destroy(&attributes) }
+        var mask = sigset_t()
+        unsafe sigemptyset(&mask)
+        unsafe posix_spawnattr_setsigmask(&attributes, &mask)
+        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        var words: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) } + [nil]
+        defer { unsafe words.forEach { unsafe free($0) } }
+        var id: pid_t = 0
+        let status = unsafe posix_spawn(&id, path, &actions, &attributes, &words, environ)
+        guard status == 0 else { throw .system(.posixSpawn, code: status) }
+        return id
+    }
+}

@@ -1,0 +1,278 @@
+@testable import AsyncIO
+import Glibc
+
+/// A kernel made of a seed: virtual time, sockets in memory, and every fault a network has.
+///
+/// Reads and writes are cut at random, completions come late and out of order, connections are
+/// reset, accepting fails. One seed is one history, so a failure can be repeated. Whoever runs on it
+/// can be checked for leaks at the end: descriptors, lent buffers, operations.
+package final class SimulatedKernel: Kernel {
+    /// How likely each fault is.
+    package struct Faults: Sendable {
+        /// A transfer is cut short.
+        package var short = 0.5
+        /// A ready operation is made to wait for up to `delay`.
+        package var late = 0.3
+        package var delay: Duration = .milliseconds(20)
+        /// A transfer resets the connection instead.
+        package var reset = 0.0
+        /// An accept fails for want of descriptors.
+        package var exhausted = 0.0
+
+        package init() {}
+
+        /// Cuts and delays only: everything arrives in the end.
+        package static let gentle = Faults()
+
+        /// Connections break as well.
+        package static let hostile = {
+            var faults = Faults()
+            faults.reset = 0.02
+            faults.exhausted = 0.05
+            return faults
+        }()
+    }
+
+    package let name = "simulation"
+    package let buffers: BufferPool
+    package let features: KernelFeatures
+    package private(set) var now = Instant(nanoseconds: 1_000_000_000)
+    package var faults: Faults
+    /// Called at the begin of each turn with its number, to interfere at every step.
+    package var onTurn: ((Int) -> Void)?
+    package private(set) var turns = 0
+    /// What went wrong in the simulation itself; nil when nothing did.
+    package private(set) var stall: String?
+
+    /// Bytes moved in this turn, even if no operation was completed by it.
+    private var hasProgressed = false
+    private var random: SeededRandom
+    private var pending: [(operation: Operation, notBefore: Instant)] = []
+    private var endpoints: [Int32: Endpoint] = [:]
+    private var listeners: [SocketAddress: Listener] = [:]
+    private var nextDescriptor: Int32 = 100
+    private var nextPort: UInt16 = 40_000
+
+    private final class Endpoint {
+        var incoming: [UInt8] = []
+        var capacity: Int
+        weak var peer: Endpoint?
+        /// No more will come: the peer shut down or closed.
+        var ended = false
+        var isReset = false
+        var isConnected = false
+        var address: SocketAddress
+        var peerAddress: SocketAddress?
+
+        init(capacity: Int, address: SocketAddress) {
+            self.capacity = capacity
+            self.address = address
+        }
+    }
+
+    private final class Listener {
+        let descriptor: Int32
+        var queue: [Int32] = []
+        init(descriptor: Int32) { self.descriptor = descriptor }
+    }
+
+    package init(
+        seed: UInt64, faults: Faults = .gentle, features: KernelFeatures = .all,
+        buffers: BufferPool = BufferPool(count: 16, size: 64)
+    ) {
+        random = SeededRandom(seed: seed)
+        self.faults = faults
+        self.features = features
+        self.buffers = buffers
+    }
+
+    /// Descriptors of connections that nobody closed.
+    package var openConnections: Int { endpoints.count }
+
+    /// A listening descriptor at a fresh address.
+    package func listen() -> (descriptor: Int32, address: SocketAddress) {
+        nextPort += 1
+        let address = SocketAddress.ipv4(.loopback, port: nextPort)
+        let listener = Listener(descriptor: newDescriptor())
+        listeners[address] = listener
+        return (listener.descriptor, address)
+    }
+
+    private func newDescriptor() -> Int32 {
+        nextDescriptor += 1
+        return nextDescriptor
+    }
+
+    // MARK: Kernel
+
+    package func start(_ operation: Operation) { pending.append((operation, dueTime())) }
+
+    package func cancel(_ operation: Operation) {
+        // Left in place: it ends in one of the next turns, as a real kernel's would.
+    }
+
+    package func giveBack(buffer: UInt16) { buffers.giveBackFree(buffer) }
+
+    package func turn(waitingUntil deadline: Instant?, for executor: RingExecutor) {
+        turns += 1
+        onTurn?(turns)
+        var delivered = false
+        hasProgressed = false
+        var order = Array(pending.indices)
+        order.shuffle(using: &random)
+        var finished: Set<Int> = []
+        let round = pending
+        for index in order {
+            let (operation, notBefore) = round[index]
+            if operation.ending != nil {
+                finished.insert(index)
+                // What was done before the cancellation arrived may still count.
+                executor.complete(operation, .cancelled)
+                delivered = true
+            } else if notBefore <= now, let completion = attempt(operation) {
+                if completion.more { pending[index].notBefore = dueTime() } else { finished.insert(index) }
+                executor.complete(operation, completion)
+                delivered = true
+            }
+        }
+        // Handlers may have started more meanwhile; those stand behind the ones of this round.
+        for index in finished.sorted(by: >) { pending.remove(at: index) }
+        if !delivered, !hasProgressed, let deadline { passTime(until: deadline, for: executor) }
+    }
+
+    /// Nothing is ready: on to the next moment at which something may be.
+    private func passTime(until deadline: Instant, for executor: RingExecutor) {
+        let next = pending.map(\.notBefore).filter { $0 > now }.min()
+        if let next, next < deadline {
+            now = next
+        } else if deadline != .never {
+            now = max(deadline, now)
+        } else {
+            stall = "nothing can ever happen again: \(pending.map { "\($0.operation.request)" })"
+            preconditionFailure(stall ?? "")
+        }
+    }
+
+    private func dueTime() -> Instant {
+        guard random.chance(faults.late) else { return now }
+        let most = faults.delay.components.attoseconds / 1_000_000_000 + faults.delay.components.seconds * 1_000_000_000
+        return now + .nanoseconds(Int64.random(in: 0...max(1, most), using: &random))
+    }
+
+    // MARK: Descriptors
+
+    package func openSocket(for address: SocketAddress) throws(IOError) -> Int32 {
+        let descriptor = newDescriptor()
+        nextPort += 1
+        endpoints[descriptor] = Endpoint(capacity: capacity(), address: .ipv4(.loopback, port: nextPort))
+        return descriptor
+    }
+
+    package func close(_ descriptor: Int32) {
+        guard let endpoint = endpoints.removeValue(forKey: descriptor) else { return }
+        endpoint.peer?.ended = true
+    }
+
+    package func shutdownSending(_ descriptor: Int32) { endpoints[descriptor]?.peer?.ended = true }
+
+    package func prepareStream(_ descriptor: Int32) {}
+
+    package func peerAddress(of descriptor: Int32) -> SocketAddress? { endpoints[descriptor]?.peerAddress }
+
+    package func localAddress(of descriptor: Int32) -> SocketAddress? { endpoints[descriptor]?.address }
+
+    package func openWakeUp() -> Int32? { nil }
+
+    private func capacity() -> Int { Int.random(in: 16...512, using: &random) }
+
+    // MARK: Attempts
+
+    private func attempt(_ operation: Operation) -> Completion? {
+        switch operation.request {
+        case .acceptMany: accept(operation)
+        case .connect: connect(operation)
+        case .receive, .receiveMany: receive(operation, limit: buffers.size)
+        case .receiveBundle(let limit, _):
+            receive(operation, limit: features.contains(.bundles) ? limit : buffers.size)
+        case .send, .sendVector: send(operation)
+        case .poll, .timer: nil
+        }
+    }
+
+    private func accept(_ operation: Operation) -> Completion? {
+        guard let listener = listeners.values.first(where: { $0.descriptor == operation.descriptor }),
+            !listener.queue.isEmpty
+        else { return nil }
+        if random.chance(faults.exhausted) { return Completion(result: -EMFILE) }
+        return Completion(result: listener.queue.removeFirst(), more: features.contains(.multishotAccept))
+    }
+
+    private func connect(_ operation: Operation) -> Completion? {
+        guard let address = operation.address?.value, let endpoint = endpoints[operation.descriptor] else {
+            return Completion(result: -EBADF)
+        }
+        guard let listener = listeners[address] else { return Completion(result: -ECONNREFUSED) }
+        let descriptor = newDescriptor()
+        let other = Endpoint(capacity: capacity(), address: address)
+        other.peer = endpoint
+        other.peerAddress = endpoint.address
+        endpoint.peer = other
+        endpoint.peerAddress = address
+        endpoint.isConnected = true
+        other.isConnected = true
+        endpoints[descriptor] = other
+        listener.queue.append(descriptor)
+        return Completion(result: 0)
+    }
+
+    private func receive(_ operation: Operation, limit: Int) -> Completion? {
+        guard let endpoint = endpoints[operation.descriptor] else { return Completion(result: -EBADF) }
+        if endpoint.isReset { return Completion(result: -ECONNRESET) }
+        guard !endpoint.incoming.isEmpty else { return endpoint.ended ? Completion(result: 0) : nil }
+        if random.chance(faults.reset) {
+            reset(endpoint)
+            return Completion(result: -ECONNRESET)
+        }
+        var most = min(limit, endpoint.incoming.count)
+        if random.chance(faults.short) { most = Int.random(in: 1...most, using: &random) }
+        var taken: [UInt16] = []
+        while taken.count * buffers.size < most, let buffer = buffers.takeFree() { taken.append(buffer) }
+        guard let first = taken.first else { return Completion(result: -ENOBUFS) }
+        most = min(most, taken.count * buffers.size)
+        for (index, buffer) in taken.enumerated() {
+            let part = endpoint.incoming[index * buffers.size..<min(most, (index + 1) * buffers.size)]
+            unsafe buffers.address(of: buffer).copyMemory(from: Array(part), byteCount: part.count)
+            if index > 0 { buffers.link(taken[index - 1], to: buffer) }
+        }
+        endpoint.incoming.removeFirst(most)
+        var more = false
+        if case .receiveMany = operation.request { more = features.contains(.multishotReceive) }
+        return Completion(result: Int32(most), buffer: first, more: more)
+    }
+
+    private func send(_ operation: Operation) -> Completion? {
+        guard let endpoint = endpoints[operation.descriptor] else { return Completion(result: -EBADF) }
+        guard let peer = endpoint.peer, !endpoint.isReset else { return Completion(result: -EPIPE) }
+        if random.chance(faults.reset) {
+            reset(endpoint)
+            return Completion(result: -ECONNRESET)
+        }
+        var most = min(operation.unsentLength, peer.capacity - peer.incoming.count)
+        guard most > 0 else { return nil }
+        if random.chance(faults.short) { most = Int.random(in: 1...most, using: &random) }
+        peer.incoming.append(contentsOf: bytes(of: operation)[operation.sent..<operation.sent + most])
+        operation.sent += most
+        hasProgressed = true
+        return operation.unsentLength == 0 ? Completion(result: Int32(operation.sent)) : nil
+    }
+
+    private func bytes(of operation: Operation) -> [UInt8] {
+        if let payload = unsafe operation.payload { return unsafe Array(payload) }
+        return operation.vector.flatMap { buffers.bytes($0) }
+    }
+
+    private func reset(_ endpoint: Endpoint) {
+        endpoint.isReset = true
+        endpoint.peer?.isReset = true
+    }
+}
