@@ -57,7 +57,9 @@ let package = Package(
             name: "MailSessionsTests", dependencies: ["AsyncIO", "MailSessions", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "MailGatewayTests", dependencies: ["MailGateway", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["MailGateway", "TestSupport"], exclude: ["Clients"],
+            swiftSettings: strict),
         .testTarget(
             name: "FuzzTests", dependencies: ["MailGateway", "MailSessions", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),

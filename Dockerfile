@@ -1,0 +1,31 @@
+# mailgateway in a container: built in a Swift image, run in a small Debian one.
+#
+#   docker build -t mailgateway .
+#   docker run --rm --network host mailgateway
+#   docker run --rm --network host -v ./mailgateway.conf:/etc/mailgateway.conf:ro mailgateway -c /etc/mailgateway.conf
+#
+# Tried: the package names and the build command, on Debian 12 without a container. Not tried: this
+# file itself, since the machine it was written on has no Docker engine.
+#
+# Docker's default seccomp profile refuses io_uring; the gateway then uses epoll and says so.
+
+FROM swift:6.3-bookworm AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends liburing-dev libssl-dev libcrypt-dev pkg-config \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+COPY Package.swift ./
+COPY Sources Sources
+COPY Benchmarks Benchmarks
+COPY Tests Tests
+RUN swift build -c release --static-swift-stdlib --product mailgateway \
+    && strip --strip-unneeded .build/release/mailgateway
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends liburing2 libssl3 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --no-create-home --shell /usr/sbin/nologin mailgateway
+COPY --from=build /source/.build/release/mailgateway /usr/local/bin/mailgateway
+USER mailgateway
+ENTRYPOINT ["mailgateway", "run"]

@@ -1,0 +1,125 @@
+"""An auth_http service for the end-to-end tests.
+
+Usage: auth_service.py HOST RECORDS SETTINGS
+
+SETTINGS is JSON: {"accounts": {login: password}, "servers": {protocol: [host, port]}}.
+Every request is appended to RECORDS as one JSON line: the number of the TCP connection it came
+on, the request line and the headers in their order. Prints "listening PORT" once it does.
+
+The path of the request chooses how the service behaves:
+  /auth       keep-alive; a wrong password is refused for good
+  /wait       the same, and a wrong password may be tried again after a second (Auth-Wait)
+  /close      announces Connection: close with each answer, and closes
+  /hangup     announces nothing, and closes after each answer all the same
+  /http10     answers as HTTP/1.0, and closes
+  /slow       never answers
+  /garbage    answers with bytes that are no HTTP
+  /early      closes without an answer
+  /half       closes in the middle of an answer
+  /nowhere    says OK, but not where to go
+"""
+
+import http.server
+import itertools
+import json
+import sys
+import threading
+from urllib.parse import unquote_to_bytes
+
+HOST, RECORDS, SETTINGS = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+connections = itertools.count(1)
+record_lock = threading.Lock()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def setup(self):
+        super().setup()
+        self.connection_number = next(connections)
+
+    def do_GET(self):
+        self.record()
+        behaviour = getattr(self, "do_" + self.path.strip("/"), None)
+        if behaviour is None:
+            self.answer([("Auth-Status", "no such path")])
+        else:
+            behaviour()
+
+    def record(self):
+        entry = {
+            "connection": self.connection_number,
+            "line": self.requestline,
+            "headers": [[name, value] for name, value in self.headers.items()],
+        }
+        with record_lock, open(RECORDS, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def decide(self, wait=None):
+        login = unquote_to_bytes(self.headers["Auth-User"]).decode("utf-8", "replace")
+        password = unquote_to_bytes(self.headers["Auth-Pass"]).decode("utf-8", "replace")
+        if SETTINGS["accounts"].get(login) != password:
+            refusal = [("Auth-Status", "Invalid login or password")]
+            return refusal + ([("Auth-Wait", wait)] if wait else [])
+        host, port = SETTINGS["servers"][self.headers["Auth-Protocol"]]
+        return [("Auth-Status", "OK"), ("Auth-Server", host), ("Auth-Port", str(port))]
+
+    def answer(self, headers):
+        self.send_response(200)
+        for name, value in headers + [("Content-Length", "0")]:
+            self.send_header(name, value)
+        self.end_headers()
+
+    def do_auth(self):
+        self.answer(self.decide())
+
+    def do_wait(self):
+        self.answer(self.decide(wait="1"))
+
+    def do_close(self):
+        self.answer(self.decide() + [("Connection", "close")])
+
+    def do_hangup(self):
+        self.answer(self.decide())
+        self.close_connection = True
+
+    def do_http10(self):
+        lines = ["HTTP/1.0 200 OK"] + [f"{name}: {value}" for name, value in self.decide()]
+        self.write("\r\n".join(lines).encode() + b"\r\n\r\n")
+
+    def do_slow(self):
+        self.connection.settimeout(60)
+        self.rfile.read(1)
+        self.close_connection = True
+
+    def do_garbage(self):
+        self.write(b"\x00\xff\xfe:::: no protocol at all\r\n\r\n")
+
+    def do_early(self):
+        self.write(b"")
+
+    def do_half(self):
+        self.write(b"HTTP/1.1 200 OK\r\nAuth-Status: OK\r\nAuth-Ser")
+
+    def do_nowhere(self):
+        self.answer([("Auth-Status", "OK")])
+
+    def write(self, data):
+        self.wfile.write(data)
+        self.close_connection = True
+
+    def log_message(self, *arguments):
+        """The records say everything; standard error is for faults."""
+
+
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        """A peer that hangs up is part of the tests."""
+
+
+server = Server((HOST, 0), Handler)
+print("listening", server.server_address[1], flush=True)
+server.serve_forever()

@@ -1,0 +1,102 @@
+"""A mail server that misbehaves on purpose, or behaves and remembers every byte.
+
+Usage: back_end.py HOST PROTOCOL MODE RECORDS
+
+MODE:
+  ok        logs everybody in, answers each further line once, and appends what it received after
+            the login to RECORDS
+  garbage   greets with bytes of no mail protocol
+  close     closes at once
+  halfway   greets, and closes at the first command
+  silent    never says anything
+  refuse    greets, and refuses the login
+Prints "listening PORT" once it does.
+"""
+
+import re
+import socketserver
+import sys
+
+HOST, PROTOCOL, MODE, RECORDS = sys.argv[1:5]
+GREETING = {"imap": b"* OK ready\r\n", "pop3": b"+OK ready\r\n", "smtp": b"220 back ESMTP\r\n"}
+
+
+class Handler(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = True
+
+    def handle(self):
+        if MODE == "close":
+            return
+        if MODE == "garbage":
+            self.wfile.write(b"\x16\x03\x01\xff\xfe what is this\r\n")
+            self.drain()
+        elif MODE == "silent":
+            self.drain()
+        else:
+            self.wfile.write(GREETING[PROTOCOL])
+            if MODE == "halfway":
+                self.rfile.readline()
+            else:
+                getattr(self, PROTOCOL)()
+
+    def drain(self):
+        self.connection.settimeout(60)
+        while self.rfile.read1(4096):
+            pass
+
+    def record(self, data):
+        with open(RECORDS, "ab") as file:
+            file.write(data)
+
+    def serve(self, answer):
+        """After the login: each line is recorded and answered exactly once."""
+        while line := self.rfile.readline():
+            self.record(line)
+            self.wfile.write(answer(line))
+
+    def imap(self):
+        line = self.rfile.readline()
+        tag = line.split(b" ")[0]
+        while literal := re.search(rb"\{(\d+)\}\r\n$", line):
+            self.wfile.write(b"+ go\r\n")
+            self.rfile.read(int(literal.group(1)))
+            line = self.rfile.readline()
+        if MODE == "refuse":
+            self.wfile.write(tag + b" NO not here\r\n")
+            return
+        self.wfile.write(tag + b" OK Logged in\r\n")
+        self.serve(lambda line: line.split(b" ")[0] + b" OK done\r\n")
+
+    def pop3(self):
+        self.rfile.readline()
+        self.wfile.write(b"+OK\r\n")
+        self.rfile.readline()
+        if MODE == "refuse":
+            self.wfile.write(b"-ERR not here\r\n")
+            return
+        self.wfile.write(b"+OK Logged in\r\n")
+        self.serve(lambda line: b"+OK " + line.strip() + b"\r\n")
+
+    def smtp(self):
+        """Expects EHLO, XCLIENT and the client's own EHLO; the login is over after these."""
+        for answer in (b"250-back\r\n250 XCLIENT\r\n", b"220 back\r\n", b"250 back\r\n"):
+            self.rfile.readline()
+            if MODE == "refuse":
+                self.wfile.write(b"550 5.7.1 not here\r\n")
+                return
+            self.wfile.write(answer)
+        self.serve(lambda line: b"250 2.0.0 " + line.strip() + b"\r\n")
+
+
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        """A peer that hangs up is part of the tests."""
+
+
+server = Server((HOST, 0), Handler)
+print("listening", server.server_address[1], flush=True)
+server.serve_forever()

@@ -1,0 +1,66 @@
+import Foundation
+
+/// The auth_http service of a test (Clients/auth_service.py).
+struct AuthService {
+    let endpoint: Endpoint
+    let process: RunningProcess
+    private let records: String
+
+    /// How it behaves; the path of the request says which (see the script).
+    enum Behaviour: String, CaseIterable, Sendable {
+        case auth, wait, close, hangup, http10, slow, garbage, early, half, nowhere
+    }
+
+    /// One request as the service saw it.
+    struct Request: Decodable, Equatable {
+        /// Number of the TCP connection, from 1.
+        let connection: Int
+        let line: String
+        /// Name and value, in the order sent.
+        let headers: [[String]]
+
+        /// The value of the first header of this name.
+        subscript(name: String) -> String? { headers.first { $0.first == name }?.last }
+    }
+
+    init(on stage: Stage, accounts: [Account] = Account.all, servers: [Mail: Endpoint]) throws {
+        records = stage.directory.path("auth-requests.json")
+        let settings = Settings(
+            accounts: Dictionary(uniqueKeysWithValues: accounts.map { ($0.name, $0.password) }),
+            servers: Dictionary(
+                uniqueKeysWithValues: servers.map { ($0.rawValue, [.text($1.host), .number($1.port)]) }))
+        process = try stage.start(
+            "auth",
+            [
+                "/usr/bin/python3", Stage.script("auth_service.py"), stage.host, records,
+                String(decoding: try JSONEncoder().encode(settings), as: UTF8.self),
+            ])
+        endpoint = Endpoint(host: stage.host, port: try process.announcedPort())
+    }
+
+    /// All requests so far, oldest first.
+    var requests: [Request] {
+        get throws {
+            try textOfFile(records).split(separator: "\n")
+                .map { try JSONDecoder().decode(Request.self, from: Data($0.utf8)) }
+        }
+    }
+
+    private struct Settings: Encodable {
+        let accounts: [String: String]
+        let servers: [String: [Value]]
+
+        enum Value: Encodable {
+            case text(String)
+            case number(UInt16)
+
+            func encode(to encoder: any Encoder) throws {
+                var container = encoder.singleValueContainer()
+                switch self {
+                case .text(let text): try container.encode(text)
+                case .number(let number): try container.encode(number)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import Testing
+
+/// What a client sends behind its login without waiting reaches the back-end exactly once.
+@Suite("Pipelining", .endToEnd) struct PipeliningTests {
+    @Test(arguments: Mail.allCases) func commandsBehindTheLoginArriveExactlyOnce(mail: Mail) throws {
+        try Site.run(backEnds: .ok) { site, backEnds in
+            let commands = (1...4).map { "x\($0) THING\r\n" }
+            let client = try site.gateway.greetedClient(mail)
+            client.send(Array((mail.pipelinedLogin + commands.joined()).utf8))
+            _ = try client.lines { $0.hasPrefix(mail.lastReplyPrefix) }
+            for command in commands {
+                let answer = try client.line()
+                #expect(answer == mail.scriptedAnswer(to: command))
+            }
+            let backEnd = try #require(backEnds[mail])
+            #expect(backEnd.received == commands.joined())
+        }
+    }
+
+    @Test func dovecotAnswersPipelinedCommandsInOrder() throws {
+        try Site.run { site in
+            let client = try site.gateway.greetedClient(.imap)
+            client.send(Array("\(Mail.imap.pipelinedLogin)a2 NOOP\r\na3 SELECT INBOX\r\na4 LOGOUT\r\n".utf8))
+            let tagged = try client.untilEnd().split(separator: "\r\n").filter { $0.hasPrefix("a") }
+            #expect(tagged.map { $0.prefix(5) } == ["a1 OK", "a2 OK", "a3 OK", "a4 OK"])
+        }
+    }
+
+    @Test func commandsBeforeTheLoginAreAnsweredInOrder() throws {
+        try Site.run(backEnds: .ok) { site, _ in
+            let client = try site.gateway.greetedClient(.imap)
+            client.send(Array("a NOOP\r\nb CAPABILITY\r\nc NONSENSE\r\nd LOGOUT\r\n".utf8))
+            let lines = try client.untilEnd().split(separator: "\r\n")
+            let expected = [
+                "a OK completed", "* CAPABILITY IMAP4 IMAP4rev1 UIDPLUS AUTH=PLAIN", "b OK completed",
+                "c BAD invalid command", "* BYE", "d OK completed",
+            ]
+            #expect(lines.map(String.init) == expected)
+        }
+    }
+}
+
+extension Mail {
+    /// How the last line begins that answers `pipelinedLogin`.
+    fileprivate var lastReplyPrefix: String {
+        switch self {
+        case .imap: "a1 OK"
+        case .pop3: "+OK Logged in"
+        case .smtp: "235 "
+        }
+    }
+
+    /// What Clients/back_end.py answers.
+    fileprivate func scriptedAnswer(to command: String) -> String {
+        let line = String(command.dropLast(1))
+        return switch self {
+        case .imap: "\(line.prefix(2)) OK done"
+        case .pop3: "+OK \(line)"
+        case .smtp: "250 2.0.0 \(line)"
+        }
+    }
+}
