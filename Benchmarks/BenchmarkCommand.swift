@@ -127,7 +127,7 @@ struct Measure: ParsableCommand {
         _ = unsafe getrlimit(resource, &limit)
         limit.rlim_cur = limit.rlim_max
         _ = unsafe setrlimit(resource, &limit)
-        let needed = (scenarios.map(\.load.sessions).max() ?? 0) * 2 + 500
+        let needed = scenarios.map(\.load.connections).max() ?? 0
         guard limit.rlim_max >= needed else {
             throw HarnessError(
                 "\(needed) open files are needed and the hard limit is \(limit.rlim_max); raise it (ulimit -Hn) "

@@ -43,7 +43,8 @@ final class Laboratory {
     func measure(_ scenario: Scenario, _ system: SystemUnderTest, milliseconds: Int) throws(HarnessError) -> Sample {
         servers += 1
         let server = try RunningServer(
-            system, directory: "\(directory)/\(servers)", authPort: authPort, cores: cores.server)
+            system, directory: "\(directory)/\(servers)", authPort: authPort, connections: scenario.load.connections,
+            cores: cores.server)
         defer { server.stop() }
         do throws(HarnessError) {
             // What only the first session costs (pages touched once, tables grown) is not put down to the sessions.

@@ -33,6 +33,9 @@ struct LoadPlan {
     /// Payload bytes of one download or upload.
     var transferBytes = 0
 
+    /// What the server needs of connections and descriptors: two per session, and those that log in at the moment.
+    var connections: Int { sessions * 2 + 500 }
+
     /// The arguments of the hidden `load` command.
     func arguments(port: UInt16, milliseconds: Int) -> [String] {
         [

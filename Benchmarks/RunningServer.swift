@@ -9,18 +9,19 @@ final class RunningServer {
     private let directory: String
     private let system: SystemUnderTest
 
-    /// Two connections per session and a few for the authentication service, within the limit of descriptors.
-    private static let connections = 18_000
-
     /// Starts `system` and waits until it answers.
-    /// - Parameter directory: an empty place of its own, which `stop` removes.
-    init(_ system: SystemUnderTest, directory: String, authPort: UInt16, cores: [Int]) throws(HarnessError) {
+    /// - Parameters:
+    ///   - directory: an empty place of its own, which `stop` removes.
+    ///   - connections: `worker_connections`.
+    init(
+        _ system: SystemUnderTest, directory: String, authPort: UInt16, connections: Int, cores: [Int]
+    ) throws(HarnessError) {
         self.system = system
         self.directory = directory
         ports = try Self.freePorts(3)
         let path = directory + "/server.conf"
         let text = system.configuration(
-            directory: directory, ports: ports, authPort: authPort, connections: Self.connections)
+            directory: directory, ports: ports, authPort: authPort, connections: connections)
         do {
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
             try text.write(toFile: path, atomically: false, encoding: .utf8)
