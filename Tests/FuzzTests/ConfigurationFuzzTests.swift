@@ -1,23 +1,11 @@
 import AsyncIO
+import TestSupport
 import Testing
 
 @testable import MailGateway
 
 /// Lexer and parser against texts that nobody would write: they end, and never trap.
 @Suite struct ConfigurationFuzzTests {
-    /// SplitMix64: small, seeded, the same everywhere.
-    private struct Randomness: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var word = state
-            word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-            return word ^ (word >> 31)
-        }
-    }
-
     private static let path = "/etc/gw/main.conf"
     private static let seeds: [UInt64] = Array(1...8)
 
@@ -61,7 +49,7 @@ import Testing
 
     @Test(arguments: seeds)
     func `random bytes`(_ seed: UInt64) {
-        var randomness = Randomness(state: seed)
+        var randomness = SeededGenerator(seed: seed)
         for _ in 0..<300 {
             let length = Int.random(in: 0...300, using: &randomness)
             check(read((0..<length).map { _ in UInt8.random(in: 0...255, using: &randomness) }), seed: seed)
@@ -70,7 +58,7 @@ import Testing
 
     @Test(arguments: seeds)
     func `random bytes that mean something`(_ seed: UInt64) {
-        var randomness = Randomness(state: seed)
+        var randomness = SeededGenerator(seed: seed)
         let alphabet = Array(";;{}\"'\\$#\n\r\t  ab0:[]-=*/.".utf8)
         for _ in 0..<300 {
             let length = Int.random(in: 0...200, using: &randomness)
@@ -82,7 +70,7 @@ import Testing
 
     @Test(arguments: seeds)
     func `a good configuration, spoilt`(_ seed: UInt64) {
-        var randomness = Randomness(state: seed)
+        var randomness = SeededGenerator(seed: seed)
         for _ in 0..<300 {
             var text = Self.sample
             for _ in 0..<Int.random(in: 1...6, using: &randomness) { spoil(&text, &randomness) }
@@ -92,7 +80,7 @@ import Testing
 
     @Test(arguments: seeds)
     func `directives with random arguments`(_ seed: UInt64) {
-        var randomness = Randomness(state: seed)
+        var randomness = SeededGenerator(seed: seed)
         let rows = DirectiveTable.areas.flatMap(\.rows)
         let words = [
             "on", "off", "0", "1", "99999999999999999999", "1m30s", "4k", "\"\"", "unix:", "[", "[]:1", "[::]:1-3",
@@ -118,7 +106,7 @@ import Testing
         }
     }
 
-    private func spoil(_ text: inout [UInt8], _ randomness: inout Randomness) {
+    private func spoil(_ text: inout [UInt8], _ randomness: inout SeededGenerator) {
         guard !text.isEmpty else { return }
         let place = Int.random(in: 0..<text.count, using: &randomness)
         let end = min(text.count, place + Int.random(in: 0...40, using: &randomness))

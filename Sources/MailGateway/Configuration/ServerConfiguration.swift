@@ -112,6 +112,7 @@ struct ServerDraft: Sendable {
         settings.timeout = values[MailDirectives.timeout]
         settings.maxErrors = values[MailDirectives.maxErrors]
         settings.maxConnections = values[MailDirectives.maxConnections]
+        if let policy = values[MailDirectives.bareLineFeed] { settings.bareLineFeed = policy }
         settings.clientBuffer = values[own.clientBuffer]
         settings.capabilities = values[own.capabilities]
         settings.mechanisms = values[own.mechanisms]

@@ -41,6 +41,10 @@ import Testing
         Row("smtp_greeting_delay", "1s", "2s", ("0.0 seconds", "1.0 seconds", "2.0 seconds"), listen: "listen 25;") {
             "\($0.greetingDelay)"
         },
+        Row("bare_line_feed", "refuse", "accept", ("accept", "refuse", "accept")) { "\($0.bareLineFeed)" },
+        Row("bare_line_feed", "accept", "refuse", ("refuse", "accept", "refuse"), listen: "listen 25;") {
+            "\($0.bareLineFeed)"
+        },
         Row("proxy_pass", "192.0.2.1:1", "[::1]:2", ("nil", "192.0.2.1:1", "[::1]:2")) {
             $0.backEnd?.description ?? "nil"
         },
@@ -195,6 +199,16 @@ import Testing
             ])
         let mail = try ConfigurationFixture.server("", mail: "error_log stderr crit;")
         #expect(mail.logs == [LogSettings(target: .stderr, level: .crit)])
+    }
+
+    @Test(arguments: [("listen 143;", MailProtocol.imap), ("listen 110;", .pop3), ("listen 25;", .smtp)])
+    func `the defaults are those that settings have by themselves`(_ listen: String, _ mailProtocol: MailProtocol)
+        throws
+    {
+        let read = try ConfigurationFixture.server("", listen: listen).settings
+        let made = ServerSettings(
+            mailProtocol: mailProtocol, name: "mail.example.org", authenticator: read.authenticator)
+        #expect("\(read)" == "\(made)")
     }
 
     @Test func `the default of every setting is accepted by its own directive`() throws {

@@ -34,6 +34,12 @@ enum MailDirectives {
         "max_connections", in: [.mail, .server], .number(1...(1 << 24)), shown: "none",
         "How many clients a server has at once in each worker. One more is told to come back later. Not in nginx.")
 
+    static let bareLineFeed = Setting(
+        "bare_line_feed", in: [.mail, .server], bareLineFeedPolicy, shown: "refuse for SMTP, accept for IMAP and POP3",
+        "What a line means before the login that ends with LF without CR. `refuse` answers it as an error: servers that "
+            + "disagree about such lines can be made to see different mail (SMTP smuggling). Not in nginx, which accepts."
+    )
+
     /// All rows.
     static let rows: [Directive] =
         [
@@ -45,7 +51,7 @@ enum MailDirectives {
                 manual: "One server: a protocol, where it listens, who decides about logins, and where they go.",
                 action: .block(.server)),
             listen.directive, mailProtocol.directive, serverName.directive, timeout.directive, maxErrors.directive,
-            maxConnections.directive,
+            maxConnections.directive, bareLineFeed.directive,
         ] + unsupported
 
     private static let unsupported: [Directive] = [
@@ -57,6 +63,10 @@ enum MailDirectives {
         .unsupported("allow", .words("address", .one), "Who may connect."),
         .unsupported("deny", .words("address", .one), "Who may not connect."),
     ]
+
+    private static let bareLineFeedPolicy = ValueSyntax<BareLineFeedPolicy>.choice([
+        ("accept", .accept), ("refuse", .refuse),
+    ])
 
     private static let protocolName = ValueSyntax<MailProtocol>(
         .one, MailProtocol.allCases.map(\.rawValue).joined(separator: " | ")

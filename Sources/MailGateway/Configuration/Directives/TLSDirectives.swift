@@ -1,8 +1,12 @@
+import MailSessions
+
 /// nginx's TLS directives: known, so that nobody gets plain text who asked for TLS.
 enum TLSDirectives {
     /// All rows; values that ask for no TLS are accepted.
     static let rows: [Directive] = [
-        .unsupported("starttls", .choice([("off", false), ("on", true), ("only", true)]), "TLS on request.") { !$0 },
+        .unsupported("starttls", .choice(StartTLSPolicy.allCases.map { ($0.rawValue, $0) }), "TLS on request.") {
+            $0 == .off
+        },
         .unsupported("ssl", .flag, "TLS on all ports of a server, as nginx before 1.25.1 had it.") { !$0 },
         .unsupported("ssl_certificate", .text("file"), "A certificate and its chain."),
         .unsupported("ssl_certificate_key", .text("file"), "The key of a certificate."),
