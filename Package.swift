@@ -47,7 +47,7 @@ let package = Package(
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             path: "Benchmarks",
-            exclude: ["CLinux"],
+            exclude: ["CYardstick"],
             swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["AsyncIO", "MailSessions"], path: "Tests/TestSupport",
