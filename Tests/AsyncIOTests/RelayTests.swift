@@ -164,7 +164,8 @@ import Testing
         func relay(timeout: Duration, drain: Duration = .seconds(10)) async -> Relay.Result {
             var limits = Relay.Limits(timeout: timeout)
             limits.drain = drain
-            return await Relay(client: clientSide, backEnd: backEndSide, limits: limits).run(toBackEnd: [], toClient: [])
+            return await Relay(client: clientSide, backEnd: backEndSide, limits: limits).run(
+                toBackEnd: [], toClient: [])
         }
     }
 }

@@ -1,6 +1,7 @@
-@testable import AsyncIO
 import TestSupport
 import Testing
+
+@testable import AsyncIO
 
 @Suite struct TimerWheelTests {
     @Test("random deadlines fire in order, never early, at most two ticks late", arguments: 1...20)

@@ -11,7 +11,6 @@ package enum KernelUnderTest: Sendable, CaseIterable {
     case epollWithoutBundles
     case simulation
 
-
     private var features: KernelFeatures {
         switch self {
         case .ring, .epoll, .simulation: .all

@@ -1,5 +1,6 @@
-@testable import AsyncIO
 import Glibc
+
+@testable import AsyncIO
 
 /// A kernel made of a seed: virtual time, sockets in memory, and every fault a network has.
 ///

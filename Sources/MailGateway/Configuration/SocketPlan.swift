@@ -1,7 +1,7 @@
 import AsyncIO
 
 /// One socket to bind, and where its clients belong.
-struct ListeningSocket: Sendable, Hashable {
+struct PlannedSocket: Sendable, Hashable {
     /// What a client gets by the address it came to.
     struct Route: Sendable, Hashable {
         /// An index into `Configuration.servers`.
@@ -24,14 +24,14 @@ extension Configuration {
     /// As in nginx, a wildcard takes the clients of all addresses with the same family and port; the
     /// address a client came to then chooses the server. An address with `bind`, or an option that
     /// only a socket of its own can have, is bound beside the wildcard.
-    var sockets: [ListeningSocket] {
+    var sockets: [PlannedSocket] {
         let routes = servers.indices.flatMap { server in
-            servers[server].listeners.map { ListeningSocket.Route(server: server, listen: $0) }
+            servers[server].listeners.map { PlannedSocket.Route(server: server, listen: $0) }
         }
         let wildcards = Set(routes.map(\.listen.address).filter { $0 == $0.wildcard })
-        var sockets: [ListeningSocket] = []
+        var sockets: [PlannedSocket] = []
         var places: [SocketAddress: Int] = [:]
-        var guests: [ListeningSocket.Route] = []
+        var guests: [PlannedSocket.Route] = []
         for route in routes {
             let address = route.listen.address
             if let wildcard = address.wildcard, wildcard != address, wildcards.contains(wildcard),
@@ -40,7 +40,7 @@ extension Configuration {
                 guests.append(route)
             } else {
                 places[address] = sockets.count
-                sockets.append(ListeningSocket(listen: route.listen, routes: [address: route]))
+                sockets.append(PlannedSocket(listen: route.listen, routes: [address: route]))
             }
         }
         for guest in guests {
