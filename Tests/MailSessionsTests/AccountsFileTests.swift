@@ -48,7 +48,9 @@ import Testing
         ("", "secret", "hash no", "nobody"), ("ANN", "correct: horse", "hash no", "case matters"),
         ("bob", String(repeating: "x", count: 600), "hash no", "longer than crypt(3) takes"),
     ])
-    func `passwords in a mixed file`(login: String, password: String, decision: String, reason: String) throws {
+    func `passwords in a mixed file, unknown names costing a hash (checklist G2)`(
+        login: String, password: String, decision: String, reason: String
+    ) throws {
         #expect(try decide(parse(Self.mixed), attempt(login, password)) == decision)
     }
 

@@ -89,7 +89,7 @@ import Testing
         ("HTTP/1.1 200 | : 1", "header"), ("HTTP/1.1 200 |  folded", "header"), ("\u{16}\u{3}\u{1}", "header"),
         (#"HTTP/1.1 200 | Auth-User: a\rb"#, "header"), ("HTTP/1.1 200 | HTTP/1.1 200", "header"),
     ])
-    func `malformed heads`(answer: String, outcome: String) throws {
+    func `malformed heads (checklist C6)`(answer: String, outcome: String) throws {
         try check(answer, "= \(outcome), close")
     }
 

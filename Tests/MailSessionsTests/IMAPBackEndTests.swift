@@ -83,7 +83,7 @@ import Testing
             """, password: String(repeating: "x", count: length))
     }
 
-    @Test func `bytes that other forms would have to escape travel in literals`() throws {
+    @Test func `bytes that other forms would have to escape travel in literals (checklist C5)`() throws {
         try check(
             #"""
             C: * OK ready
@@ -113,7 +113,7 @@ import Testing
         try check(Self.login + "C: + more\n= invalid + more")
     }
 
-    @Test func `what a back-end said is shown without control bytes`() throws {
+    @Test func `what a back-end said is shown without control bytes (checklist C7)`() throws {
         try check("C: * NO \\x1b[2J\\t\\0x\n= invalid * NO  [2J  x")
     }
 

@@ -38,7 +38,9 @@ import Testing
     @Test(arguments: [
         ("bob\r\nDELE 1", "pass"), ("bob", "pass\nDELE 1"), ("bob", "pa\rss"), ("bo\0b", "pass"), ("bob", nil),
     ])
-    func `credentials that would become lines of their own are not sent`(login: String, password: String?) throws {
+    func `credentials that would become lines of their own are not sent (checklist C5)`(
+        login: String, password: String?
+    ) throws {
         try check("= unsendable", login: login, password: password)
     }
 

@@ -154,7 +154,7 @@ import Testing
         try check("C: 220-4567\nC: 220 45\n= too long", { $0.buffer = 17 })
     }
 
-    @Test func `what cannot be sent in one line is not sent`() throws {
+    @Test func `what cannot be sent in one line is not sent (checklist C5)`() throws {
         try check("= unsendable") { $0.helo = "a\r\nRSET" }
         try check("= unsendable") {
             withoutLogin(&$0); $0.recipient = "RCPT TO:<a>\nDATA"

@@ -75,6 +75,7 @@ enum DemoIMAPSection {
     case all, header, text
     case fields([String], negated: Bool)
 
+    /// Reads what stands in the brackets, in capitals.
     init?(_ name: String) {
         switch name {
         case "": self = .all
@@ -87,6 +88,7 @@ enum DemoIMAPSection {
         }
     }
 
+    /// The part of `message` that the section names.
     func bytes(of message: DemoMessage) -> [UInt8] {
         switch self {
         case .all: return message.text
@@ -111,6 +113,7 @@ struct DemoHeaderField {
         return Array(value.drop { $0 == ASCII.space })
     }
 
+    /// All fields of a message, in its order.
     static func fields(of message: DemoMessage) -> [DemoHeaderField] {
         var fields: [DemoHeaderField] = []
         for line in message.text[..<message.headerCount].split(separator: ASCII.lf) where line != [ASCII.cr] {
@@ -129,6 +132,7 @@ struct DemoHeaderField {
 struct DemoIMAPEnvelope {
     let text: [UInt8]
 
+    /// Reads the envelope out of the header.
     init(_ message: DemoMessage) {
         let fields = DemoHeaderField.fields(of: message)
         func value(_ name: String) -> [UInt8]? { fields.first { $0.name == name }?.value }

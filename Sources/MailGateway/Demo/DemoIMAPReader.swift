@@ -11,7 +11,7 @@ struct DemoIMAPReader {
         case command(DemoIMAPCommand)
         /// The client waits to be told to send a literal.
         case continuation
-        /// A line outside of commands, for `readLine`.
+        /// A line outside of commands, where `readsLine`.
         case line([UInt8])
         case malformed(tag: [UInt8]?)
         /// What follows cannot be understood.
@@ -97,6 +97,7 @@ private struct DemoIMAPScanner {
     /// The literal that the line announces at its end.
     private(set) var literal: (count: Int, isSynchronizing: Bool)?
 
+    /// A scanner for a line without its end.
     init(_ line: ArraySlice<UInt8>) { rest = line }
 
     mutating func next() -> DemoIMAPToken? {

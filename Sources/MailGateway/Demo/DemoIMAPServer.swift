@@ -58,6 +58,7 @@ package struct DemoIMAPServer: Dialogue {
     package static let errorsMaximum = 20
     private static let capability = "CAPABILITY IMAP4rev1 LITERAL+ SASL-IR IDLE AUTH=PLAIN"
 
+    /// A session that begins with the greeting.
     package init() {}
 
     package mutating func next() -> Step<DemoQuestion, Never, DemoEnd> {

@@ -5,6 +5,7 @@ struct DemoIMAPView {
     private(set) var messages: [DemoMessage]
     let isReadOnly: Bool
 
+    /// The mailbox as it is when it is selected.
     init(messages: [DemoMessage], isReadOnly: Bool) {
         self.messages = messages
         self.isReadOnly = isReadOnly

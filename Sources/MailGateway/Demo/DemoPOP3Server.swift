@@ -26,6 +26,7 @@ package struct DemoPOP3Server: Dialogue {
     /// The longest command, in bytes (RFC 2449 §4 asks for 255).
     package static let commandMaximum = 512
 
+    /// A session that begins with the greeting.
     package init() {}
 
     package mutating func next() -> Step<DemoQuestion, Never, DemoEnd> {
@@ -144,6 +145,7 @@ private struct DemoDrop {
 
     var present: [Int] { messages.indices.filter { !deleted.contains($0) } }
 
+    /// The place of the message that the client calls `number`, nil if it is gone or never was.
     func index(_ number: String) -> Int? {
         guard let number = Int(number), number > 0, number <= messages.count, !deleted.contains(number - 1)
         else { return nil }

@@ -36,6 +36,7 @@ package struct DemoSMTPServer: Dialogue {
     /// The most recipients of a message (RFC 5321 §4.5.3.1.8).
     package static let recipientsMaximum = 100
 
+    /// A session that begins with the greeting.
     package init() {}
 
     package mutating func next() -> Step<DemoQuestion, Never, DemoEnd> {

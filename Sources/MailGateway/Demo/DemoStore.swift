@@ -106,6 +106,7 @@ package struct DemoMessage: Sendable, Equatable {
     package let received: Int64
     package let text: [UInt8]
 
+    /// A message without flags.
     init(uid: UInt32, received: Int64, text: [UInt8]) {
         self.uid = uid
         self.received = received
@@ -140,6 +141,7 @@ package struct DemoFlags: OptionSet, Sendable {
         self = Self.names.first { $0.name.lowercased() == name.lowercased() }?.flag ?? []
     }
 
+    /// Replaces the flags, or adds or removes some.
     mutating func apply(_ change: DemoFlagChange, _ flags: DemoFlags) {
         switch change {
         case .replace: self = flags

@@ -131,6 +131,7 @@ package struct AccountsFileError: Error, Sendable, Equatable, CustomStringConver
     package var line: Int
     package var reason: Reason
 
+    /// What was found, or what was expected instead.
     package enum Reason: String, Error, Sendable {
         case fileTooLarge = "the file is larger than 16 MiB"
         case lineTooLong = "the line is longer than 1024 bytes"

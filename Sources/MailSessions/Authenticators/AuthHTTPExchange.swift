@@ -28,6 +28,7 @@ package struct AuthHTTPExchange: Dialogue {
     /// The longest body worth reading for the sake of the connection, in bytes, chunk framing included.
     package static let bodyMaximum = 16 * 1024
 
+    /// An exchange over a connection that is open and waits for a request.
     package init(_ request: AuthHTTPRequest) {
         mailProtocol = request.mailProtocol
         method = request.attempt.method

@@ -11,6 +11,7 @@ package struct AuthHTTPRequest: Sendable {
     package var attempt: LoginAttempt
     package var client: ClientFacts
 
+    /// A question about `attempt`, a login by `client`, to the service in `settings`.
     package init(
         settings: AuthHTTPSettings, mailProtocol: MailProtocol, attempt: LoginAttempt, client: ClientFacts
     ) {
@@ -105,6 +106,7 @@ private struct HeaderLines {
         add(name, value, escapes: \.isControl)
     }
 
+    /// The same for text.
     mutating func add(_ name: String, _ value: String) { add(name, Array(value.utf8)) }
 
     /// Adds a header whose 00–20 and `%` become `%XX`; a decoder finds every byte again.

@@ -126,6 +126,7 @@ private enum LiteralSupport {
         }
     }
 
+    /// Whether a literal of `count` bytes may be sent unasked.
     func allows(_ count: Int) -> Bool {
         switch self {
         case .synchronisingOnly: false

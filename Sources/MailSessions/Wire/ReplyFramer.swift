@@ -44,6 +44,7 @@ struct ReplyLine: Sendable {
     /// As received, line end included.
     private(set) var bytes: [UInt8]
 
+    /// A line as received.
     init(bytes: [UInt8]) { self.bytes = bytes }
 
     /// Overwrites a line that may hold a password.
