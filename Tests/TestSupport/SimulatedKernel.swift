@@ -174,6 +174,11 @@ package final class SimulatedKernel: Kernel {
         endpoint.peer?.ended = true
     }
 
+    package func sendAtOnce(_ bytes: [UInt8], on descriptor: Int32) {
+        guard let endpoint = endpoints[descriptor], let peer = endpoint.peer, !endpoint.isReset else { return }
+        peer.incoming.append(contentsOf: bytes.prefix(max(0, peer.capacity - peer.incoming.count)))
+    }
+
     package func shutdownSending(_ descriptor: Int32) { endpoints[descriptor]?.peer?.ended = true }
 
     package func prepareStream(_ descriptor: Int32) {}

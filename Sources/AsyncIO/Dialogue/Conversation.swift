@@ -6,10 +6,20 @@ package struct Conversation: Sendable {
     /// Time for each stretch between answers: the dialogue's whole, unless it asks or pauses
     /// (nginx-mail.md §3.6: a budget, not an idle time).
     private let timeout: Duration
+    private let firstDeadline: Instant
 
-    package init(over socket: Socket, timeout: Duration) {
+    /// - Parameter deadline: of the first stretch, where it has begun before; else the whole timeout.
+    package init(over socket: Socket, timeout: Duration, deadline: Instant? = nil) {
         self.socket = socket
         self.timeout = timeout
+        firstDeadline = deadline ?? socket.executor.now + timeout
+    }
+
+    /// Runs a dialogue that neither asks nor reports.
+    package func run<D: Dialogue>(_ dialogue: inout D) async throws(IOError) -> D.Outcome
+    where D.Question == Never, D.Note == Never, D.Answer == Never {
+        func answer(_ question: Never) -> Never {}
+        return try await run(&dialogue, note: { _ in }, answer: answer)
     }
 
     /// Runs `dialogue` to its outcome.
@@ -20,7 +30,7 @@ package struct Conversation: Sendable {
         _ dialogue: inout D, note: (D.Note) -> Void,
         answer: (D.Question) async throws(IOError) -> D.Answer
     ) async throws(IOError) -> D.Outcome {
-        var deadline = socket.executor.now + timeout
+        var deadline = firstDeadline
         var output: [UInt8] = []
         defer { wipe(&output) }
         while true {

@@ -8,6 +8,8 @@ package enum IOError: Error, Sendable, Hashable {
     case timedOut
     /// The peer ended the stream where more was needed.
     case closed
+    /// The budget of connections is used up.
+    case noPlace
     /// The kernel refused: which call, and its errno.
     case system(SystemCall, code: Int32)
 
@@ -48,6 +50,7 @@ extension IOError: CustomStringConvertible {
         case .cancelled: "cancelled"
         case .timedOut: "timed out (\(ETIMEDOUT): \(IOError.text(ETIMEDOUT)))"
         case .closed: "connection closed by peer"
+        case .noPlace: "too many connections"
         case .system(let call, let code): "\(call.rawValue) failed (\(code): \(IOError.text(code)))"
         }
     }

@@ -37,6 +37,9 @@ package protocol Kernel: AnyObject {
     /// Closes `descriptor`; no operation on it is in flight.
     func close(_ descriptor: Int32)
 
+    /// Sends what is taken of `bytes` without waiting; nothing is said about the rest.
+    func sendAtOnce(_ bytes: [UInt8], on descriptor: Int32)
+
     /// Ends the stream towards the peer (FIN); what the peer sends can still be received.
     func shutdownSending(_ descriptor: Int32)
 

@@ -30,6 +30,10 @@ extension SystemKernel {
         _ = Glibc.close(descriptor)
     }
 
+    package func sendAtOnce(_ bytes: [UInt8], on descriptor: Int32) {
+        _ = unsafe send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+    }
+
     package func shutdownSending(_ descriptor: Int32) {
         // Fails only when the connection is gone already, which the next receive reports.
         _ = shutdown(descriptor, Int32(SHUT_WR))

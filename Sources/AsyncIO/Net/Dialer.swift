@@ -1,11 +1,19 @@
 /// Opens connections.
 package enum Dialer {
-    /// Connects to `address` before `deadline`; the socket belongs to `scope`.
+    /// Connects to `address` before `deadline`; the socket belongs to `scope` and takes a place in `budget`.
     package static func connect(
-        to address: SocketAddress, deadline: Instant, scope: CancellationScope
+        to address: SocketAddress, deadline: Instant, scope: CancellationScope, budget: ConnectionBudget? = nil
     ) async throws(IOError) -> Socket {
         let executor = scope.executor
-        let socket = Socket(adopting: try executor.kernel.openSocket(for: address), scope: scope)
+        guard budget?.take() ?? true else { throw .noPlace }
+        let descriptor: Int32
+        do throws(IOError) {
+            descriptor = try executor.kernel.openSocket(for: address)
+        } catch {
+            budget?.giveBack()
+            throw error
+        }
+        let socket = Socket(adopting: descriptor, scope: scope, place: budget)
         let completion = await executor.perform(
             .connect, on: socket.descriptor, deadline: deadline, scope: scope
         ) { $0.address = KernelAddress(address) }

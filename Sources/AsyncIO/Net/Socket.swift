@@ -2,22 +2,27 @@ import Glibc
 
 /// One connected stream socket: the way bytes come and go while a task awaits them.
 ///
-/// It owns its descriptor and closes it with its last reference; an operation in flight is always
-/// awaited, so none can be in flight then. Operations end early when `scope` is cancelled.
-package final class Socket: Sendable {
-    package let executor: RingExecutor
-    package let descriptor: Int32
+/// A descriptor seen by one session: operations end early when the session's `scope` is cancelled.
+/// The descriptor is closed with its last reference; an operation in flight is always awaited, so
+/// none can be in flight then.
+package struct Socket: Sendable {
+    /// Shared, so that a kept-alive connection can pass from one session to the next.
+    package let handle: Descriptor
     package let scope: CancellationScope
 
-    /// Takes over a connected descriptor and sets what every mail connection has (no delay, keep-alive).
-    package init(adopting descriptor: Int32, scope: CancellationScope) {
-        self.descriptor = descriptor
+    package init(_ handle: Descriptor, scope: CancellationScope) {
+        self.handle = handle
         self.scope = scope
-        executor = scope.executor
+    }
+
+    /// Takes over a new connection's descriptor and sets what every one has: no delay, keep-alive.
+    package init(adopting descriptor: Int32, scope: CancellationScope, place: ConnectionBudget? = nil) {
+        self.init(Descriptor(adopting: descriptor, of: scope.executor, place: place), scope: scope)
         executor.kernel.prepareStream(descriptor)
     }
 
-    deinit { executor.kernel.close(descriptor) }
+    package var executor: RingExecutor { scope.executor }
+    package var descriptor: Int32 { handle.number }
 
     /// The other end's address; nil when it has gone already.
     package var peerAddress: SocketAddress? { executor.kernel.peerAddress(of: descriptor) }
@@ -60,6 +65,9 @@ package final class Socket: Sendable {
         if sent.result < 0, completion.result <= 0 { _ = try sent.value(of: .send) }
         return try take(completion, into: &queue)
     }
+
+    /// Sends what the kernel takes of `bytes` at once, and no more: for a last word, also after cancellation.
+    package func sendAtOnce(_ bytes: [UInt8]) { executor.kernel.sendAtOnce(bytes, on: descriptor) }
 
     /// Ends our side of the stream (FIN); what the peer still sends can be received.
     package func shutdownSending() { executor.kernel.shutdownSending(descriptor) }

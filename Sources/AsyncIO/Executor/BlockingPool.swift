@@ -1,0 +1,82 @@
+import Glibc
+
+/// A few threads for work that blocks or takes long, such as checking a password's hash: never on the ring.
+// Safety: what the threads share is behind a pthread mutex; the queue's condition is only used under it.
+@safe
+package final class BlockingPool: @unchecked Sendable {
+    /// Work that waits for a thread at most; beyond, callers are refused at once.
+    package let queueMaximum: Int
+    private let threadsMaximum: Int
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private var queue: [@Sendable () -> Void] = []
+    private var threads = 0
+    private var idle = 0
+
+    /// Threads are started when first needed and stay for the life of the process.
+    package init(threads: Int, queueMaximum: Int) {
+        threadsMaximum = threads
+        self.queueMaximum = queueMaximum
+        unsafe mutex = .allocate(capacity: 1)
+        unsafe mutex.initialize(to: pthread_mutex_t())
+        unsafe pthread_mutex_init(mutex, nil)
+        unsafe condition = .allocate(capacity: 1)
+        unsafe condition.initialize(to: pthread_cond_t())
+        unsafe pthread_cond_init(condition, nil)
+    }
+
+    deinit {
+        unsafe pthread_cond_destroy(condition)
+        unsafe condition.deallocate()
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe mutex.deallocate()
+    }
+
+    /// Runs `work` on one of the threads and resumes the caller on its own executor; nil when the queue is full.
+    package func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value? {
+        await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Value?, Never>) in
+            let isQueued = enqueue { unsafe continuation.resume(returning: work()) }
+            if !isQueued { unsafe continuation.resume(returning: nil) }
+        }
+    }
+
+    private func enqueue(_ work: @escaping @Sendable () -> Void) -> Bool {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        guard queue.count < queueMaximum else { return false }
+        queue.append(work)
+        if idle > 0 {
+            unsafe pthread_cond_signal(condition)
+        } else if threads < threadsMaximum {
+            threads += 1
+            startThread()
+        }
+        return true
+    }
+
+    private func startThread() {
+        var thread = pthread_t()
+        let pool = unsafe Unmanaged.passRetained(self).toOpaque()
+        let status = unsafe pthread_create(&thread, nil, { argument in
+            guard let argument = unsafe argument else { return nil }
+            unsafe Unmanaged<BlockingPool>.fromOpaque(argument).takeRetainedValue().work()
+        }, pool)
+        precondition(status == 0, "no thread can be started")
+        pthread_detach(thread)
+    }
+
+    private func work() -> Never {
+        unsafe pthread_mutex_lock(mutex)
+        while true {
+            while queue.isEmpty {
+                idle += 1
+                unsafe pthread_cond_wait(condition, mutex)
+                idle -= 1
+            }
+            let next = queue.removeFirst()
+            unsafe pthread_mutex_unlock(mutex)
+            next()
+            unsafe pthread_mutex_lock(mutex)
+        }
+    }
+}
