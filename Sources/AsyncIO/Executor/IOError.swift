@@ -36,6 +36,15 @@ package enum IOError: Error, Sendable, Hashable {
     /// The current `errno` after `call` failed.
     package static func last(_ call: SystemCall) -> IOError { .system(call, code: errno) }
 
+    /// The peer closed or reset the connection, as an idle one may be found.
+    package var isLossOfConnection: Bool {
+        switch self {
+        case .closed: true
+        case .system(_, let code): code == ECONNRESET || code == EPIPE
+        default: false
+        }
+    }
+
     /// Descriptors or kernel memory have run out; trying again later may help (accept(2)).
     package var isExhaustion: Bool {
         guard case .system(_, let code) = self else { return false }

@@ -1,0 +1,19 @@
+import AsyncIO
+
+/// What an authenticator found out about a login attempt.
+package enum LoginDecision: Sendable {
+    /// Log in at `backEnd` with these credentials.
+    case accept(backEnd: SocketAddress, BackEndCredentials)
+    /// Wrong credentials; as `Verdict.refuse`.
+    case refuse(text: [UInt8], code: [UInt8]?, wait: Duration?)
+}
+
+/// Whoever knows which credentials are right, and where their mail is.
+package protocol Authenticator: Sendable {
+    /// Decides about `attempt`; may take its time, within limits of its own.
+    ///
+    /// Throws when it cannot decide. Ends early, with a failure, when `scope` is cancelled.
+    func decide(
+        _ attempt: LoginAttempt, of client: ClientFacts, in scope: CancellationScope
+    ) async throws(AuthenticatorFailure) -> LoginDecision
+}

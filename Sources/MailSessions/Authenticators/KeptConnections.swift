@@ -1,0 +1,31 @@
+import AsyncIO
+
+/// Idle connections to one service, kept for the next question (`auth_http_keepalive`).
+///
+/// Newest first, so that those beyond the usual demand grow old; whoever takes one must be ready to
+/// find it closed by the service, and then opens a new one.
+package actor KeptConnections {
+    package nonisolated let unownedExecutor: UnownedSerialExecutor
+    private let maximum: Int
+    private var idle: [Descriptor] = []
+
+    /// Keeps at most `maximum` connections.
+    package init(maximum: Int, on executor: RingExecutor) {
+        self.maximum = maximum
+        unownedExecutor = unsafe executor.asUnownedSerialExecutor()
+    }
+
+    /// How many are kept at present.
+    package var count: Int { idle.count }
+
+    /// Hands out the connection that was used last; nil when there is none.
+    package func take() -> Descriptor? { idle.popLast() }
+
+    /// Keeps `connection` unless there are enough; then it is closed.
+    package func keep(_ connection: Descriptor) {
+        if idle.count < maximum { idle.append(connection) }
+    }
+
+    /// Closes all.
+    package func closeAll() { idle.removeAll() }
+}

@@ -1,0 +1,104 @@
+import AsyncIO
+
+/// What a session tells whoever writes logs and counts; in the order in which it happens.
+package enum SessionEvent: Sendable {
+    /// The client is here; nothing was said yet.
+    case connected
+    /// Something the client did that is worth a line.
+    case note(FrontEndNote)
+    /// The client ended or broke the connection where more was expected of it.
+    case clientFailed(IOError)
+    /// The authenticator refused the credentials.
+    case loginRefused(text: [UInt8])
+    /// The authenticator could not decide.
+    case authenticatorFailed(AuthenticatorFailure)
+    /// The back-end could not be reached or did not log the client in.
+    case backEndFailed(BackEndFailure)
+    /// The client is logged in at the back-end; the relay begins.
+    case loggedIn
+    /// The session is over.
+    case ended(SessionEnd)
+}
+
+/// Why an authenticator could not decide.
+package enum AuthenticatorFailure: Error, Sendable, Equatable {
+    /// The auth_http service, by its address, did not answer in time or cannot be reached.
+    case unreachable(SocketAddress, IOError)
+    /// It answered something that cannot be acted on.
+    case fault(SocketAddress, AuthHTTPFault)
+    /// It asked for patience more than `AuthHTTPClient.waitsMaximum` times.
+    case endlessWait(SocketAddress)
+    /// More password hashes wait to be checked than `BlockingPool.queueMaximum`.
+    case overloaded
+}
+
+/// Why a login at a back-end failed.
+package enum BackEndFailure: Error, Sendable, Equatable {
+    /// Connecting failed, or the connection did.
+    case io(IOError)
+    /// It answered with something else than expected; one line, bounded, control bytes replaced.
+    /// `isPassedOn`: the client was shown it (`proxy_pass_error_message`).
+    case invalidResponse([UInt8], isPassedOn: Bool)
+    case responseTooLong
+    /// The credentials cannot be sent in this protocol, or none are known.
+    case unsendableCredentials
+}
+
+/// How a session ended: a case for every way.
+package enum SessionEnd: Error, Sendable, Equatable {
+    /// Logged in and relayed.
+    case relayed(Relay.End, received: UInt64, sent: UInt64)
+    /// The client said goodbye before logging in.
+    case quit
+    /// Wrong credentials, and no further chance.
+    case refused
+    /// Too many errors, an over-long command, another protocol.
+    case violation
+    /// Not decided or not logged in for a reason that is not the client's.
+    case unavailable
+    /// The client went, or its connection broke, before it was logged in.
+    case clientFailed(IOError)
+    /// The login took longer than `timeout`.
+    case timedOut
+    /// The worker is going down.
+    case cancelled
+}
+
+/// Where a session stands, for the words behind "while" in a log line (nginx-mail.md §3.1).
+package enum SessionPhase: Sendable, Hashable {
+    case greeting
+    /// Reading commands.
+    case authenticating
+    /// Waiting for the authenticator.
+    case askingAuthenticator
+    case connectingToBackEnd
+    case loggingInAtBackEnd
+    case relaying
+}
+
+/// What is known of a session when an event happens.
+package struct SessionContext: Sendable {
+    /// Counted from 1 in each worker; nginx's `*N`.
+    package let number: UInt64
+    package let mailProtocol: MailProtocol
+    package let client: SocketAddress
+    /// The address it came to, as configured.
+    package let listener: SocketAddress
+    package var phase = SessionPhase.greeting
+    /// The login name, raw bytes, once known.
+    package var login: [UInt8]?
+    /// The back-end, once chosen.
+    package var backEnd: SocketAddress?
+
+    package init(number: UInt64, mailProtocol: MailProtocol, client: SocketAddress, listener: SocketAddress) {
+        self.number = number
+        self.mailProtocol = mailProtocol
+        self.client = client
+        self.listener = listener
+    }
+}
+
+/// Told of every event of every session; it must not block.
+package protocol SessionObserver: Sendable {
+    func observe(_ event: SessionEvent, in context: SessionContext)
+}
