@@ -25,11 +25,13 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CURing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
+        .systemLibrary(name: "CYardstick", path: "Benchmarks/CYardstick"),
         .target(
             name: "AsyncIO",
             dependencies: ["CLinux", "CURing", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: strict),
-        .target(name: "MailSessions", dependencies: ["AsyncIO", "COpenSSL"], swiftSettings: strict),
+        .target(name: "MailSessions", dependencies: ["AsyncIO", "COpenSSL", "CCrypt"], swiftSettings: strict),
         .executableTarget(
             name: "MailGateway",
             dependencies: [
@@ -40,10 +42,12 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
+                "CYardstick",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             path: "Benchmarks",
+            exclude: ["CLinux"],
             swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["AsyncIO", "MailSessions"], path: "Tests/TestSupport",

@@ -92,8 +92,7 @@ package struct Transcript: Sendable {
             guard let arrow = rest.firstRange(of: " -> ") else {
                 throw TranscriptFailure("a question needs ` -> answer`", at: line)
             }
-            let question = rest[..<arrow.lowerBound].reversed().drop { $0 == " " }.reversed()
-            return .question(String(question), answer: String(rest[arrow.upperBound...]))
+            return .question(String(rest[..<arrow.lowerBound]), answer: String(rest[arrow.upperBound...]))
         case "!": return .note(rest)
         case "=": return .finish(rest)
         case "~":

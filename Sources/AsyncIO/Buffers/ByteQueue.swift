@@ -40,14 +40,13 @@ package struct ByteQueue: Sendable {
     }
 
     package mutating func append(contentsOf bytes: some Collection<UInt8>) {
-        compact()
+        makeRoom(for: bytes.count)
         storage.append(contentsOf: bytes)
     }
 
     /// Appends what `span` holds, without an intermediate copy.
     package mutating func append(_ span: RawSpan) {
-        compact()
-        storage.reserveCapacity(storage.count + span.byteCount)
+        makeRoom(for: span.byteCount)
         for offset in 0..<span.byteCount {
             storage.append(unsafe span.unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self))
         }
@@ -77,9 +76,21 @@ package struct ByteQueue: Sendable {
     /// Drops and overwrites everything (RFC 3207 §4.2: nothing said before TLS counts after it).
     package mutating func removeAll() { consume(count) }
 
-    private mutating func compact() {
-        guard start > 0 else { return }
-        storage.removeSubrange(0..<start)
+    /// Moves what is readable to the front of a storage that can take `length` more bytes, and
+    /// leaves no copy behind: neither where it stood nor in a storage given up for a larger one.
+    private mutating func makeRoom(for length: Int) {
+        let kept = count
+        if kept + length > storage.capacity {
+            var larger: [UInt8] = []
+            larger.reserveCapacity(max(kept + length, 2 * kept))
+            larger.append(contentsOf: storage[start...])
+            wipe(&storage)
+            storage = larger
+        } else if start > 0 {
+            for index in 0..<kept { storage[index] = storage[start + index] }
+            for index in kept..<storage.count { storage[index] = 0 }
+            storage.removeLast(start)
+        }
         start = 0
     }
 }

@@ -115,6 +115,7 @@ package final class Epoll: SystemKernel {
             switch attempt(operation, for: executor) {
             case .wait: wait(for: operation)
             case .again: attemptSoon(operation)
+            case .queued: break
             case .completed(let completion): deliver(completion, of: operation, to: executor)
             }
         }
@@ -130,6 +131,8 @@ package final class Epoll: SystemKernel {
         case wait
         /// More may be there, but others come first.
         case again
+        /// Cancelled by its own handler, and so in the list for the next turn already.
+        case queued
     }
 
     private func wait(for operation: Operation) {
@@ -187,7 +190,7 @@ package final class Epoll: SystemKernel {
             }
             guard features.contains(.multishotAccept) else { return .completed(Completion(result: descriptor)) }
             deliver(Completion(result: descriptor, more: true), of: operation, to: executor)
-            if operation.ending != nil { return .completed(.cancelled) }
+            if operation.ending != nil { return .queued }
         }
         return .again
     }
@@ -227,7 +230,7 @@ package final class Epoll: SystemKernel {
             guard case .completed(var completion) = attempt, completion.result > 0 else { return attempt }
             completion.more = true
             deliver(completion, of: operation, to: executor)
-            if operation.ending != nil { return .completed(.cancelled) }
+            if operation.ending != nil { return .queued }
         }
         return .again
     }

@@ -50,6 +50,8 @@ package final class Operation: @unchecked Sendable {
     package internal(set) var descriptor: Int32 = -1
     package internal(set) var request: Request = .timer
     package internal(set) var inFlight = false
+    /// The executor's turn in which it was started.
+    package internal(set) var turn: UInt64 = 0
     /// Cancelled or timed out; the kernel was asked, its last completion is still to come.
     var ending: Ending?
     /// Stands in epoll's list for the next turn.

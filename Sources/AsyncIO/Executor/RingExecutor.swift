@@ -67,8 +67,9 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     private func turn() {
         turnNumber &+= 1
         fireDeadlines()
-        if buffersReturned { restartStarved() }
-        kernel.turn(waitingUntil: jobs.isEmpty ? wheel.nextDue ?? .never : nil, for: self)
+        if !starved.isEmpty { relieve() }
+        let mustNotWait = !jobs.isEmpty || !starved.isEmpty
+        kernel.turn(waitingUntil: mustNotWait ? nil : wheel.nextDue ?? .never, for: self)
         now = kernel.now
     }
 
@@ -220,6 +221,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         operation.descriptor = descriptor
         operation.deadline = deadline
         operation.inFlight = true
+        operation.turn = turnNumber
         operation.ending = nil
         wheel.arm(operation, in: table)
         if case .timer = request { return }
@@ -272,7 +274,8 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         var completion = completion
         if let ending = operation.ending {
             let isShortSend = completion.result >= 0 && operation.unsentLength > 0
-            if completion.result == -ECANCELED || completion.result == -EINTR || isShortSend {
+            let isInterrupted = [-ECANCELED, -EINTR, -ENOBUFS].contains(completion.result)
+            if isInterrupted || isShortSend {
                 completion.result = ending == .timedOut ? -ETIME : -ECANCELED
             }
         }
@@ -301,19 +304,25 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         if !starved.isEmpty { buffersReturned = true }
     }
 
-    /// All buffers are lent: `operation` waits for one, and what holds them lets go.
-    ///
-    /// A send that waits for a slow peer is cancelled; its owner copies the rest out and gives its
-    /// buffers back, so that slow readers cannot starve everyone else.
+    /// All buffers are lent: `operation` waits for one.
     private func starve(_ operation: Operation) {
         starvations += 1
         operation.isStarved = true
         starved.append(operation)
-        if kernel.buffers.lent < kernel.buffers.count {
-            buffersReturned = true
-            return
+        // Given back between the kernel's look and ours.
+        if kernel.buffers.lent < kernel.buffers.count { buffersReturned = true }
+    }
+
+    /// Starts the starved again if buffers came back, else makes whoever holds buffers let go.
+    ///
+    /// A send that waits for a slow peer is cancelled; its owner copies the rest out and gives its
+    /// buffers back, so that slow readers cannot starve everyone else. A send of this very turn is
+    /// left alone: it may well not wait at all.
+    private func relieve() {
+        if buffersReturned { return restartStarved() }
+        for holder in table.inFlight where holder.isSendingLentBytes && holder.turn + 1 < turnNumber {
+            cancel(holder)
         }
-        for holder in table.inFlight where holder.isSendingLentBytes { cancel(holder) }
     }
 
     /// Starts *every* starved operation again: one per returned buffer would stall when the one

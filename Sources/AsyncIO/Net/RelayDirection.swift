@@ -22,7 +22,6 @@ final class RelayDirection {
     private var queuedBytes = 0
     /// Bytes of our own to send before the queue: what was read at login, or copied out of buffers.
     private var spill: [UInt8] = []
-    private var sendStarted: UInt64 = 0
     /// How many bytes may be queued or received at once.
     private var allowance: Int
     private var sourceEnded = false
@@ -67,7 +66,14 @@ final class RelayDirection {
     private func pump() {
         guard let relay, !relay.isEnding else { return }
         if sending == nil { startSending(relay) }
-        if receiving == nil, !sourceEnded, queuedBytes < allowance { startReceiving(relay) }
+        if receiving == nil, !sourceEnded, !isSpilling, queuedBytes < allowance { startReceiving(relay) }
+    }
+
+    /// Bytes of our own are on their way or wait to be sent.
+    private var isSpilling: Bool {
+        if !spill.isEmpty { return true }
+        guard let sending else { return false }
+        return !sending.isSendingLentBytes
     }
 
     private func startSending(_ relay: Relay) {
@@ -81,7 +87,6 @@ final class RelayDirection {
         } else if !queue.isEmpty {
             let pieces = queue
             queue = []
-            sendStarted = executor.turnNumber
             sending = executor.start(.sendVector, on: target.descriptor, scope: relay.scope, handler: self) {
                 $0.vector = pieces
             }
@@ -110,6 +115,13 @@ final class RelayDirection {
             if relay.isEnding { return giveBack(pieces) }
             byteCount += UInt64(length)
             relay.noteActivity()
+            if isSpilling {
+                // Nothing of ours may hold buffers while the receiver keeps us waiting.
+                spill.append(contentsOf: rest(of: pieces, after: 0))
+                giveBack(pieces)
+                if completion.more, let receiving { executor.cancel(receiving) }
+                return
+            }
             queue.append(contentsOf: pieces)
             queuedBytes += length
             // Streaming knows no limit of its own: stop it, and start again when there is room.
@@ -134,11 +146,13 @@ final class RelayDirection {
             return
         }
         queuedBytes -= length
-        adaptAllowance()
+        adaptAllowance(after: operation, relay)
         if operation.sent == length { return }
         if completion.result == -ECANCELED, !relay.scope.isCancelled {
-            spill = rest(of: pieces, after: operation.sent)
-            allowance = pool.size
+            spill = rest(of: pieces, after: operation.sent) + rest(of: queue, after: 0)
+            giveBack(queue)
+            queue = []
+            queuedBytes = 0
         } else {
             fail(completion, relay)
         }
@@ -153,12 +167,9 @@ final class RelayDirection {
     }
 
     /// A send that did not end in the turn that submitted it has waited for its receiver.
-    private func adaptAllowance() {
-        if executor.turnNumber > sendStarted + 1 {
-            allowance = pool.size
-        } else if let relay {
-            allowance = min(relay.limits.held, allowance * 2)
-        }
+    private func adaptAllowance(after operation: Operation, _ relay: Relay) {
+        let hasWaited = executor.turnNumber > operation.turn + 1
+        allowance = hasWaited ? pool.size : min(relay.limits.held, allowance * 2)
     }
 
     private func rest(of pieces: [LentBytes], after sent: Int) -> [UInt8] {

@@ -1,4 +1,148 @@
-/// Placeholder: written by the accounts-file work.
+import AsyncIO
+
+/// The accounts of an `auth_file`, kept in memory.
+///
+/// ```
+/// # name:{PLAIN}password or name:{CRYPT}hash; a bare hash begins with `$`
+/// ann:{PLAIN}correct horse
+/// bob:{CRYPT}$y$j9T$…
+/// eve:$6$…
+/// ```
+/// CRAM-MD5 and APOP need the password itself, so only `{PLAIN}` accounts can use them. Whoever is
+/// unknown costs as much to refuse as whoever mistyped (security-checklist G2).
 package struct AccountsFile: Sendable {
+    private var accounts: [[UInt8]: Account] = [:]
+    /// What unknown names and `{PLAIN}` accounts with a wrong password are checked against where
+    /// the file has hashes; their first decides what a check costs.
+    private var decoyHash: CryptHash?
+    private let decoyPassword = Secret(Array("no account has this password".utf8))
+
+    private enum Account: Sendable {
+        case plain(Secret)
+        case hashed(CryptHash)
+    }
+
+    /// The largest file, in bytes; it is read whole.
+    package static let fileMaximum = 16 * 1024 * 1024
+    /// The most accounts.
+    package static let accountsMaximum = 100_000
+    /// The longest line, in bytes without its end; crypt(3) takes 512 for hash and password each.
+    package static let lineMaximum = 1024
+
+    /// Whether a login is right.
+    package enum Decision: Sendable {
+        /// It is; `password` is what the back-end can be shown.
+        case accepted(password: Secret)
+        case refused
+        /// It is if `verify(_:)` of the attempt's password says so; then that is the back-end's password.
+        case needsHash(CryptHash)
+    }
+
+    /// An empty file, which refuses everybody.
     package init() {}
+
+    /// Reads the text of an accounts file; the caller wipes its own copy.
+    package init(parsing text: [UInt8]) throws(AccountsFileError) {
+        guard text.count <= AccountsFile.fileMaximum else { throw AccountsFileError(line: 1, reason: .fileTooLarge) }
+        var number = 0
+        var rest = text[...]
+        while !rest.isEmpty {
+            number += 1
+            let line = rest.prefix { $0 != ASCII.lf }
+            rest = rest[line.endIndex...].dropFirst()
+            do throws(AccountsFileError.Reason) {
+                try take(line.last == ASCII.cr ? line.dropLast() : line)
+            } catch {
+                throw AccountsFileError(line: number, reason: error)
+            }
+        }
+    }
+
+    /// How many accounts there are.
+    package var count: Int { accounts.count }
+
+    /// Decides a login, or says which hash has to be checked off the ring.
+    package func check(_ attempt: LoginAttempt) -> Decision {
+        let account = accounts[attempt.login]
+        switch attempt.method {
+        case .plain: return checkPlain(account, attempt.password)
+        case .cramMD5: return checkDigest(account, attempt, MessageDigest.cramMD5(challenge:password:))
+        case .apop: return checkDigest(account, attempt, MessageDigest.apop(salt:password:))
+        // The file knows neither certificates nor senders without a name.
+        case .external, .none: return .refused
+        }
+    }
+
+    private func checkPlain(_ account: Account?, _ password: Secret) -> Decision {
+        var given = password.bytes
+        defer { wipe(&given) }
+        switch account {
+        case .hashed(let hash): return .needsHash(hash)
+        case .plain(let secret) where secret.equals(given): return .accepted(password: secret)
+        case .plain, nil:
+            if let decoyHash { return .needsHash(decoyHash) }
+            if account == nil { _ = decoyPassword.equals(given) }
+            return .refused
+        }
+    }
+
+    private func checkDigest(
+        _ account: Account?, _ attempt: LoginAttempt, _ digest: ([UInt8], Secret) -> [UInt8]?
+    ) -> Decision {
+        let known: Secret? = if case .plain(let secret) = account { secret } else { nil }
+        // `salt` is there for both methods; without one nothing can be right.
+        let expected = digest(attempt.salt ?? [], known ?? decoyPassword)
+        let given = attempt.password.bytes.map { $0.isLetter ? $0 & 0xDF : $0 }
+        guard let expected, Secret(expected).equals(given), let known, attempt.salt != nil else { return .refused }
+        return .accepted(password: known)
+    }
+
+    private mutating func take(_ line: ArraySlice<UInt8>) throws(AccountsFileError.Reason) {
+        guard !line.isEmpty, line.first != UInt8(ascii: "#") else { return }
+        guard line.count <= AccountsFile.lineMaximum else { throw .lineTooLong }
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { throw .noColon }
+        let name = line[..<colon]
+        guard !name.isEmpty, !name.contains(where: \.isControl) else { throw .invalidName }
+        guard accounts[Array(name)] == nil else { throw .duplicate }
+        guard accounts.count < AccountsFile.accountsMaximum else { throw .tooManyAccounts }
+        accounts[Array(name)] = try account(line[(colon + 1)...])
+    }
+
+    private mutating func account(_ text: ArraySlice<UInt8>) throws(AccountsFileError.Reason) -> Account {
+        let plain = "{PLAIN}".utf8
+        let crypt = "{CRYPT}".utf8
+        if text.starts(with: plain) {
+            let password = text.dropFirst(plain.count)
+            guard !password.isEmpty, !password.contains(ASCII.nul) else { throw .invalidPassword }
+            return .plain(Secret(password))
+        }
+        guard text.starts(with: crypt) || text.first == UInt8(ascii: "$") else { throw .unknownScheme }
+        guard let hash = CryptHash(text.starts(with: crypt) ? text.dropFirst(crypt.count) : text) else {
+            throw .invalidHash
+        }
+        if decoyHash == nil { decoyHash = hash.decoy }
+        return .hashed(hash)
+    }
+}
+
+/// Why an accounts file is not accepted. It never quotes the line, which may hold a password.
+package struct AccountsFileError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Counted from 1.
+    package var line: Int
+    package var reason: Reason
+
+    package enum Reason: String, Error, Sendable {
+        case fileTooLarge = "the file is larger than 16 MiB"
+        case lineTooLong = "the line is longer than 1024 bytes"
+        case tooManyAccounts = "there are more than 100000 accounts"
+        case noColon =
+            "expected \"name:{PLAIN}password\", \"name:{CRYPT}hash\", \"name:$hash\", a comment (#) or an empty line"
+        case invalidName = "expected a name without control characters in front of \":\""
+        case duplicate = "this name is already there; expected each name once"
+        case invalidPassword = "expected a password without NUL behind \"{PLAIN}\""
+        case unknownScheme = "expected \"{PLAIN}password\", \"{CRYPT}hash\" or a hash beginning with \"$\" behind \":\""
+        case invalidHash = "expected a crypt(3) hash such as \"$y$…\" or \"$6$…\""
+    }
+
+    package var description: String { "\(reason.rawValue) in line \(line)" }
 }

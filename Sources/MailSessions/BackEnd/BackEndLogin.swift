@@ -30,7 +30,7 @@ package enum BackEndOutcome: Sendable, Equatable {
     case invalidResponse(reply: [UInt8])
     /// A reply longer than the limit.
     case responseTooLong
-    /// The credentials cannot be sent in this protocol (CR, LF or NUL in a POP3 password), or a
+    /// The credentials cannot be sent in this protocol (NUL in any protocol, CR or LF in POP3 and in replayed SMTP lines), or a
     /// password is needed and none is known.
     case unsendableCredentials
 }

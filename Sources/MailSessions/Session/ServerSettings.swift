@@ -14,10 +14,14 @@ package struct ServerSettings: Sendable {
     package var maxConnections: Int?
     /// `imap_client_buffer`, `pop3_client_buffer`, `smtp_client_buffer`: the longest command, literals included, in bytes.
     package var clientBuffer = 4096
+    /// What a bare LF from a client means before the login (nginx-mail.md §13 row 29).
+    package var bareLineFeed: BareLineFeedPolicy
+    /// `starttls`.
+    package var startTLS = StartTLSPolicy.off
     /// `imap_capabilities` and its siblings, in the order written.
-    package var capabilities: [String] = []
+    package var capabilities: [String]
     /// `imap_auth` and its siblings.
-    package var mechanisms: MechanismSet = .plain
+    package var mechanisms: MechanismSet
     /// `smtp_greeting_delay`.
     package var greetingDelay: Duration = .zero
     /// Who decides about logins.
@@ -30,7 +34,22 @@ package struct ServerSettings: Sendable {
         self.mailProtocol = mailProtocol
         self.name = name
         self.authenticator = authenticator
+        switch mailProtocol {
+        case .imap: capabilities = ["IMAP4", "IMAP4rev1", "UIDPLUS"]
+        case .pop3: capabilities = ["TOP", "USER", "UIDL"]
+        case .smtp: capabilities = []
+        }
+        // Defaults of the directives (nginx-mail.md §2.4); bare LF is how SMTP smuggling begins.
+        mechanisms = mailProtocol == .smtp ? [.plain, .login] : .plain
+        bareLineFeed = mailProtocol == .smtp ? .refuse : .accept
     }
+}
+
+/// `starttls`: whether clients may, or must, turn to TLS before they log in.
+package enum StartTLSPolicy: String, Sendable, Hashable, CaseIterable {
+    case off, on
+    /// Credentials are refused until TLS is there.
+    case only
 }
 
 /// Which authenticator a server asks.

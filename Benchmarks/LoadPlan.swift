@@ -1,0 +1,89 @@
+import ArgumentParser
+
+/// The mail protocol a load speaks.
+enum LoadProtocol: String, CaseIterable, ExpressibleByArgument {
+    case imap, pop3, smtp
+}
+
+/// What a load does over and over; each has one unit to which the costs are put down.
+enum LoadWork: String, ExpressibleByArgument {
+    /// A whole session: connect, greeting, login, the back-end's OK, farewell, close.
+    case session
+    /// Connect, read the greeting, close.
+    case greeting
+    /// In a logged-in session: a 64-byte line there and back.
+    case echo
+    /// In a logged-in session: bytes from the back-end to the client.
+    case download
+    /// In a logged-in session: bytes from the client to the back-end, and its acknowledgement.
+    case upload
+    /// A logged-in session that stays silent after one echo.
+    case idle
+
+    /// Whether a unit opens and closes its own connection.
+    var isWholeSession: Bool { self == .session || self == .greeting }
+}
+
+/// One load: what, by how many at once, for how long.
+struct LoadPlan {
+    var mailProtocol = LoadProtocol.imap
+    var work: LoadWork
+    /// Sessions at once.
+    var sessions: Int
+    /// Payload bytes of one download or upload.
+    var transferBytes = 0
+
+    /// What the server needs of connections and descriptors: two per session, and those that log in at the moment.
+    var connections: Int { sessions * 2 + 500 }
+
+    /// The arguments of the hidden `load` command.
+    func arguments(port: UInt16, milliseconds: Int) -> [String] {
+        [
+            "load", "--protocol", mailProtocol.rawValue, "--work", work.rawValue, "--sessions", String(sessions),
+            "--transfer-bytes", String(transferBytes), "--port", String(port), "--milliseconds", String(milliseconds),
+        ]
+    }
+}
+
+/// The client's side of a protocol: what it waits for and what it then says.
+///
+/// `replies[0]` is the greeting; after `replies[i]` comes `lines[i]`. A reply is complete when its last line
+/// begins as given, which passes over untagged lines and continued SMTP replies.
+struct LoadScript {
+    let replies: [[UInt8]]
+    let lines: [[UInt8]]
+
+    private init(greeting: String, exchanges: ArraySlice<(line: String, reply: String)>) {
+        replies = ([greeting] + exchanges.map(\.reply)).map { Array($0.utf8) }
+        lines = exchanges.map { Array(($0.line + "\r\n").utf8) }
+    }
+
+    /// The script up to the login, or up to the farewell when the work is whole sessions.
+    init(_ mailProtocol: LoadProtocol, for work: LoadWork) {
+        let greeting: String
+        let login: [(line: String, reply: String)]
+        let farewell: (line: String, reply: String)
+        switch mailProtocol {
+        case .imap:
+            greeting = "* OK"
+            login = [("a LOGIN bench@example.com secret", "a OK")]
+            farewell = ("b LOGOUT", "b OK")
+        case .pop3:
+            greeting = "+OK"
+            login = [("USER bench@example.com", "+OK"), ("PASS secret", "+OK")]
+            farewell = ("QUIT", "+OK")
+        case .smtp:
+            greeting = "220 "
+            login = [
+                ("EHLO client.example", "250 "),
+                ("AUTH PLAIN AGJlbmNoQGV4YW1wbGUuY29tAHNlY3JldA==", "235 "),
+            ]
+            farewell = ("QUIT", "221 ")
+        }
+        switch work {
+        case .greeting: self.init(greeting: greeting, exchanges: [])
+        case .session: self.init(greeting: greeting, exchanges: (login + [farewell])[...])
+        case .echo, .download, .upload, .idle: self.init(greeting: greeting, exchanges: login[...])
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import Foundation
+import Glibc
+
+/// A system under test that answers on its ports; fresh for every sample, so that none inherits another's memory.
+final class RunningServer {
+    let tree: ProcessTree
+    private let process: ChildProcess
+    private let ports: [UInt16]
+    private let directory: String
+    private let system: SystemUnderTest
+
+    /// Starts `system` and waits until it answers.
+    /// - Parameters:
+    ///   - directory: an empty place of its own, which `stop` removes.
+    ///   - connections: `worker_connections`.
+    init(
+        _ system: SystemUnderTest, directory: String, authPort: UInt16, connections: Int, cores: [Int]
+    ) throws(HarnessError) {
+        self.system = system
+        self.directory = directory
+        ports = try Self.freePorts(3)
+        let path = directory + "/server.conf"
+        let text = system.configuration(
+            directory: directory, ports: ports, authPort: authPort, connections: connections)
+        do {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+            try text.write(toFile: path, atomically: false, encoding: .utf8)
+        } catch {
+            throw HarnessError("\(path): \(error)")
+        }
+        process = try system.spawn(configuration: path, directory: directory, cores: cores)
+        tree = ProcessTree(root: process.identifier)
+        do throws(HarnessError) {
+            try awaitGreetings()
+        } catch {
+            let reason = explain(error)
+            stop()
+            throw reason
+        }
+    }
+
+    func port(of mailProtocol: LoadProtocol) -> UInt16 {
+        switch mailProtocol {
+        case .imap: ports[0]
+        case .pop3: ports[1]
+        case .smtp: ports[2]
+        }
+    }
+
+    /// The error with the end of what the server itself wrote.
+    func explain(_ error: HarnessError) -> HarnessError {
+        let logs = ["output.log", "error.log"].compactMap {
+            try? String(contentsOfFile: directory + "/" + $0, encoding: .utf8)
+        }
+        let lines = logs.joined().split(separator: "\n").suffix(8)
+        guard !lines.isEmpty else { return HarnessError("\(system.name): \(error)") }
+        return HarnessError("\(system.name): \(error)\n  its log ends with:\n    " + lines.joined(separator: "\n    "))
+    }
+
+    /// Ends the server with SIGTERM, and with SIGKILL what is left of it after five seconds.
+    func stop() {
+        process.stop(signal: SIGTERM, seconds: 5)
+        // The whole temporary directory is removed at the end in any case.
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    /// Waits until every port greets.
+    private func awaitGreetings() throws(HarnessError) {
+        let limit = now() + 10_000_000_000
+        for port in ports {
+            while try !Self.greets(port) {
+                try Interruption.check()
+                guard process.isRunning else { throw HarnessError("it ended at once") }
+                guard now() < limit else { throw HarnessError("no greeting on port \(port) within 10 s") }
+                usleep(10_000)
+            }
+        }
+    }
+
+    private static func greets(_ port: UInt16) throws(HarnessError) -> Bool {
+        let descriptor = try LoopbackSocket.connect(port: port, source: 1)
+        defer { close(descriptor) }
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard unsafe poll(&waiting, 1, 1000) > 0 else { return false }
+        var buffer = [UInt8](repeating: 0, count: 512)
+        guard case .moved = LoopbackSocket.receive(descriptor, into: &buffer, at: 0) else { return false }
+        return true
+    }
+
+    /// Ports on which nobody listens, below the range from which Linux takes those of outgoing connections.
+    private static func freePorts(_ count: Int) throws(HarnessError) -> [UInt16] {
+        var found: [UInt16] = []
+        for _ in 0..<1000 where found.count < count {
+            let candidate = UInt16.random(in: 12_000..<32_000)
+            guard !found.contains(candidate), let listener = try? LoopbackSocket.listen(port: candidate) else {
+                continue
+            }
+            close(listener.descriptor)
+            found.append(candidate)
+        }
+        guard found.count == count else { throw HarnessError("no free ports on 127.0.0.1") }
+        return found
+    }
+}

@@ -1,0 +1,64 @@
+import AsyncIO
+
+/// A configuration that has been read and checked: typed values, and the texts they come from.
+struct Configuration: Sendable {
+    let core: CoreSettings
+    let events: EventsSettings
+    /// In the order of the files.
+    let servers: [ServerConfiguration]
+    /// What the administrator should know, in the order of reading.
+    let notices: [Notice]
+    /// What it was read from: enough to read it again, elsewhere, with the same result.
+    let origin: Origin
+
+    /// Everything that reading a configuration depends on. The master sends it to its workers, which
+    /// then need neither the disk nor a resolver. It holds the accounts files and auth_http's headers,
+    /// so it is as secret as they are.
+    struct Origin: Sendable, Hashable {
+        /// The main file, absolute unless the prefix is relative.
+        var path: String
+        var prefix: String
+        /// The text of `-g`.
+        var globalDirectives: String
+        var hostName: String
+        /// Each file once, in the order of reading; the accounts files too.
+        var texts: [ConfigurationText]
+        /// What each host name stood for.
+        var resolutions: [String: [SocketAddress]]
+    }
+
+    /// Reads and checks a configuration.
+    /// - Parameters:
+    ///   - path: the main file; relative to `prefix`.
+    ///   - prefix: `-p`, the base of `pid` and `error_log`.
+    ///   - globalDirectives: the text of `-g`, read before the file.
+    ///   - hostName: this machine's name, the default of `server_name`.
+    static func load(
+        path: String, prefix: String = "", globalDirectives: String = "",
+        source: any ConfigurationSource = DiskSource(),
+        resolver: HostResolver = .system, hostName: String
+    ) throws(ConfigurationError) -> Configuration {
+        let path = joined(prefix, path)
+        let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+        var parser = ConfigurationParser(
+            context: ParseContext(
+                source: source, resolver: resolver, directory: directory, prefix: prefix,
+                hostName: hostName.lowercased()))
+        try parser.parse(path: path, globalDirectives: globalDirectives)
+        return Configuration(
+            core: CoreSettings(ScopeChain(parser.main)),
+            events: EventsSettings(ScopeChain(parser.events)),
+            servers: parser.servers,
+            notices: parser.context.notices,
+            origin: Origin(
+                path: path, prefix: prefix, globalDirectives: globalDirectives, hostName: hostName,
+                texts: parser.context.texts, resolutions: parser.context.resolutions))
+    }
+
+    /// Reads the identical configuration again, from memory.
+    static func load(from origin: Origin) throws(ConfigurationError) -> Configuration {
+        try load(
+            path: origin.path, prefix: origin.prefix, globalDirectives: origin.globalDirectives,
+            source: MemorySource(origin.texts), resolver: .recorded(origin.resolutions), hostName: origin.hostName)
+    }
+}

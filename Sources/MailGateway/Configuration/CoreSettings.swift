@@ -1,0 +1,90 @@
+/// The directives of the main level.
+struct CoreSettings: Sendable, Hashable {
+    let workerProcesses: WorkerCount
+    /// `error_log` of the main level, at least one.
+    let logs: [LogSettings]
+    /// `pid`: where the master writes its process number; nil for nowhere.
+    let pidFile: String?
+    /// `master_process`: off means everything in one process.
+    let hasMaster: Bool
+    /// `user`: whom the workers run as; nil leaves it.
+    let user: UserSettings?
+    /// `worker_rlimit_nofile`, in descriptors; nil leaves it.
+    let openFilesMaximum: Int?
+    /// `working_directory` of the workers; nil leaves it.
+    let workingDirectory: String?
+    /// `env`, in the order written; `TZ` is always among them, or times in logs would change.
+    let environment: [EnvironmentSetting]
+    /// `worker_shutdown_timeout`; nil waits for as long as sessions last.
+    let shutdownTimeout: Duration?
+
+    /// Reads the values of the main level.
+    init(_ values: ScopeChain) {
+        workerProcesses = values[CoreDirectives.workerProcesses]
+        logs = values[CoreDirectives.errorLog]
+        pidFile = values[CoreDirectives.pid]
+        hasMaster = values[CoreDirectives.masterProcess]
+        user = values[CoreDirectives.user]
+        openFilesMaximum = values[CoreDirectives.workerOpenFiles]
+        workingDirectory = values[CoreDirectives.workingDirectory]
+        let variables = values[CoreDirectives.environment] ?? []
+        let hasZone = variables.contains { $0.name == "TZ" }
+        environment = hasZone ? variables : variables + [EnvironmentSetting(name: "TZ", value: nil)]
+        let timeout = values[CoreDirectives.workerShutdownTimeout]
+        shutdownTimeout = timeout == .zero ? nil : timeout
+    }
+}
+
+/// `worker_processes`.
+enum WorkerCount: Sendable, Hashable {
+    /// As many as the machine has processors for us.
+    case automatic
+    case exactly(Int)
+}
+
+/// `user name [group]`; names, not numbers: they are looked up by the process that takes them on.
+struct UserSettings: Sendable, Hashable {
+    let name: String
+    /// The group named like the user, if not said otherwise.
+    let group: String
+}
+
+/// `env NAME[=value]`.
+struct EnvironmentSetting: Sendable, Hashable {
+    let name: String
+    /// nil hands the inherited value on.
+    let value: String?
+}
+
+/// One `error_log`.
+struct LogSettings: Sendable, Hashable {
+    /// Where lines go.
+    enum Target: Sendable, Hashable {
+        case stderr
+        /// An absolute path, or one relative to nothing when there is no prefix.
+        case file(String)
+    }
+
+    let target: Target
+    /// The least severe level written.
+    let level: LogLevel
+}
+
+/// The directives of `events {}`.
+struct EventsSettings: Sendable, Hashable {
+    /// Which kernel interface drives a worker.
+    enum Method: Sendable, Hashable {
+        case ioUring, epoll
+    }
+
+    /// `worker_connections`: sockets of a worker, of all kinds.
+    let connectionsMaximum: Int
+    /// `use`; nil takes the best that the kernel offers.
+    let method: Method?
+
+    /// Reads the values of `events {}`.
+    init(_ values: ScopeChain) {
+        connectionsMaximum = values[EventsDirectives.workerConnections]
+        method = values[EventsDirectives.use]
+    }
+}

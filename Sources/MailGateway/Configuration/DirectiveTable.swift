@@ -1,0 +1,59 @@
+/// All directives, by area: the order of the manual.
+enum DirectiveTable {
+    /// One chapter of the manual.
+    struct Area: Sendable {
+        let title: String
+        let rows: [Directive]
+    }
+
+    static let areas: [Area] = [
+        Area(title: "The process", rows: CoreDirectives.rows),
+        Area(title: "Events", rows: EventsDirectives.rows),
+        Area(title: "Mail servers", rows: MailDirectives.rows),
+        Area(title: "Protocols", rows: ProtocolDirectives.rows),
+        Area(title: "Authenticators", rows: AuthenticatorDirectives.rows),
+        Area(title: "Back-ends", rows: ProxyDirectives.rows),
+        Area(title: "TLS", rows: TLSDirectives.rows),
+        Area(title: "Other parts of nginx", rows: foreign),
+    ]
+
+    private static let byName = Dictionary(
+        areas.flatMap(\.rows).map { ($0.name, $0) },
+        uniquingKeysWith: { first, second in preconditionFailure("\(first.name) has one row") })
+
+    private static let foreign = ["http", "stream"].map { name in
+        Directive(
+            name: name, contexts: .main, arguments: .none, syntax: "", repetition: .adds,
+            manual: "Skipped with a notice: this program speaks mail only.", action: .block(.foreign))
+    }
+
+    /// The row of a name; names are case-sensitive.
+    static func directive(named name: String) -> Directive? { byName[name] }
+
+    /// The names that may be meant by an unknown one: the nearest, at most three.
+    static func names(like name: String) -> [String] {
+        // Longer words than any directive's are no slip of the pen, and the comparison costs the product of lengths.
+        guard name.utf8.count <= 40 else { return [] }
+        let distances = byName.keys.map { (name: $0, distance: editDistance(name, $0)) }
+        guard let nearest = distances.map(\.distance).min(), nearest <= max(1, name.utf8.count / 4) else { return [] }
+        let close = distances.filter { $0.distance == nearest }
+        return close.map(\.name).sorted().prefix(3).map { $0 }
+    }
+}
+
+/// How many bytes must be put in, left out or replaced to make one text the other.
+private func editDistance(_ one: String, _ other: String) -> Int {
+    let one = Array(one.utf8)
+    let other = Array(other.utf8)
+    var row = Array(0...other.count)
+    for (index, byte) in one.enumerated() {
+        var diagonal = row[0]
+        row[0] = index + 1
+        for column in other.indices {
+            let replaced = diagonal + (byte == other[column] ? 0 : 1)
+            diagonal = row[column + 1]
+            row[column + 1] = min(replaced, diagonal + 1, row[column] + 1)
+        }
+    }
+    return row[other.count]
+}

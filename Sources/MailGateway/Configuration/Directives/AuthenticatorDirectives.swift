@@ -1,0 +1,100 @@
+import AsyncIO
+import MailSessions
+
+/// Who decides about logins: `auth_http` and `auth_file`.
+enum AuthenticatorDirectives {
+    static let authHTTP = Setting(
+        "auth_http", in: [.mail, .server], url, shown: "none; `auth_http` or `auth_file` is required",
+        repetition: .replaces,
+        "The HTTP service that is asked about each login: `[http://]host[:port][/path]` or `unix:/socket[:/path]`, with "
+            + "port 80 and path `/` by default. A name is looked up once, when the configuration is read. https is "
+            + "refused until this build has TLS.")
+
+    static let authHTTPHeader = Setting(
+        "auth_http_header", in: [.mail, .server], header, shown: "none", repetition: .adds,
+        "A header that is sent with each question, for instance a shared secret.")
+
+    static let authHTTPTimeout = Setting(
+        "auth_http_timeout", in: [.mail, .server], .time, default: "60s",
+        "How long one question may take, from connecting to the end of the answer.")
+
+    static let authHTTPKeepAlive = Setting(
+        "auth_http_keepalive", in: [.mail, .server], .number(0...65536), default: "32",
+        "How many idle connections to the service each worker keeps; `0` closes each after its answer. Not in nginx.")
+
+    static let authFile = Setting(
+        "auth_file", in: [.mail, .server], accounts, shown: "none",
+        "A file of accounts that decides without a service: a path relative to the main file's directory, or "
+            + "`data:` and the accounts themselves. Lines are `name:{PLAIN}password`, `name:{CRYPT}hash` or a bare hash "
+            + "behind the colon. It names no back-end, so `proxy_pass` is required with it. Not in nginx.")
+
+    /// All rows.
+    static let rows: [Directive] = [
+        authHTTP.directive, authHTTPHeader.directive, authHTTPTimeout.directive, authHTTPKeepAlive.directive,
+        authFile.directive,
+        .unsupported("auth_http_pass_client_cert", .flag, "Sends the client's certificate to the service.") { !$0 },
+    ]
+
+    private static let urlForms = "It must be [http://]host[:port][/path] or unix:/socket[:/path]."
+
+    private static let url = ValueSyntax<AuthHTTPSettings>(.one, "*url*") {
+        (statement, _, context) throws(ConfigurationError) in
+        var text = statement.arguments[0]
+        if text.hasPrefix("https://") {
+            throw statement.error(
+                "TLS is not in this build yet: auth_http \(quoted(text)) is refused",
+                accepted: "It must be an http:// address or a unix socket.")
+        }
+        if text.hasPrefix("http://") { text.removeFirst("http://".count) }
+        do throws(Endpoint.Failure) {
+            let endpoint = try Endpoint(text, for: .service)
+            guard (endpoint.hostText + endpoint.path).utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+                throw Endpoint.Failure(text: "invalid character")
+            }
+            let addresses = try endpoint.addresses(port: endpoint.ports?.lowerBound ?? 80, &context)
+            guard let address = addresses.first else { throw Endpoint.Failure(text: "host not found") }
+            var settings = AuthHTTPSettings(address: address, host: endpoint.hostText)
+            // A query without a path, which nginx would send as it is, is no request target.
+            if !endpoint.path.isEmpty {
+                settings.uri = endpoint.path.hasPrefix("/") ? endpoint.path : "/" + endpoint.path
+            }
+            return settings
+        } catch {
+            throw statement.error("\(error.text) in auth_http \(quoted(text))", accepted: urlForms)
+        }
+    }
+
+    private static let header = ValueSyntax<[AuthHTTPSettings.Header]>(.two, "*name* *value*") {
+        (statement, previous, _) throws(ConfigurationError) in
+        let name = statement.arguments[0]
+        guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }) else {
+            throw statement.invalidValue(name, accepted: "It must be the name of a header, without a colon.")
+        }
+        let value = statement.arguments[1]
+        if !value.isEmpty { _ = try printable(value, of: statement) }
+        return (previous ?? []) + [AuthHTTPSettings.Header(name: name, value: value)]
+    }
+
+    private static let accounts = ValueSyntax<AccountsFile>(.one, "*file* | data:*accounts*") {
+        (statement, _, context) throws(ConfigurationError) in
+        let argument = statement.arguments[0]
+        let name: String
+        let text: [UInt8]
+        if argument.hasPrefix("data:") {
+            name = "data:"
+            text = Array(argument.dropFirst("data:".count).utf8)
+        } else {
+            name = context.pathOfConfiguration(try printable(argument, of: statement))
+            text = try context.read(name, as: .accounts, at: statement.position)
+        }
+        do throws(AccountsFileError) {
+            return try AccountsFile(parsing: text)
+        } catch {
+            throw statement.error("invalid accounts at \(quoted("\(name):\(error.line)"))", accepted: sentence(error))
+        }
+    }
+
+    private static func sentence(_ error: AccountsFileError) -> String {
+        "Line \(error.line): \(error.reason.rawValue)."
+    }
+}

@@ -1,0 +1,71 @@
+import MailSessions
+
+/// The directives of `mail {}` and `server {}` that belong to no protocol.
+enum MailDirectives {
+    static let listen = Setting(
+        "listen", in: .server, .listen, shown: "none; at least one is required", repetition: .adds,
+        "Where the server takes clients: a port on all IPv4 addresses, an address and a port, a range of ports, a host "
+            + "name (looked up once, all its addresses count) or a unix socket. `proxy_protocol` wants every connection "
+            + "to begin with a PROXY header. `backlog` (\(ListenSettings.backlogDefault)), `rcvbuf`, `sndbuf`, "
+            + "`ipv6only` (on) and `so_keepalive` are those of the socket. `bind` gives the address a socket of its own "
+            + "although another `listen` has a wildcard with the same port; the other socket options imply it. "
+            + "`reuseport` gives each worker a socket of its own. An address and port belongs to one server only. `ssl` "
+            + "is refused until this build has TLS.")
+
+    static let mailProtocol = Setting(
+        "protocol", in: .server, protocolName, shown: "by port", repetition: .replaces,
+        "The protocol of the server. Without it the first `listen` with a well-known port decides: 143 and 993 are "
+            + "IMAP, 110 and 995 POP3, 25, 465 and 587 SMTP.")
+
+    static let serverName = Setting(
+        "server_name", in: [.mail, .server], .text("name"), shown: "the host name",
+        "The name in greetings, in replies to HELO and EHLO, in salts, and in HELO towards SMTP back-ends. Servers are "
+            + "never chosen by name.")
+
+    static let timeout = Setting(
+        "timeout", in: [.mail, .server], .time, default: "60s",
+        "How long a client has from the greeting to its login. It is one budget, not a time of silence.")
+
+    static let maxErrors = Setting(
+        "max_errors", in: [.mail, .server], .number(0...1_000_000), default: "5",
+        "How many commands that are no commands at all end the session.")
+
+    static let maxConnections = Setting(
+        "max_connections", in: [.mail, .server], .number(1...(1 << 24)), shown: "none",
+        "How many clients a server has at once in each worker. One more is told to come back later. Not in nginx.")
+
+    /// All rows.
+    static let rows: [Directive] =
+        [
+            Directive(
+                name: "mail", contexts: .main, arguments: .none, syntax: "",
+                manual: "Holds the servers and the values that they share.", action: .block(.mail)),
+            Directive(
+                name: "server", contexts: .mail, arguments: .none, syntax: "", repetition: .adds,
+                manual: "One server: a protocol, where it listens, who decides about logins, and where they go.",
+                action: .block(.server)),
+            listen.directive, mailProtocol.directive, serverName.directive, timeout.directive, maxErrors.directive,
+            maxConnections.directive,
+        ] + unsupported
+
+    private static let unsupported: [Directive] = [
+        .unsupported("resolver", .words("address"), "Name servers that look up the names of SMTP clients.") {
+            $0 == ["off"]
+        },
+        .unsupported("resolver_timeout", .time, "How long looking up a name may take."),
+        .unsupported("set_real_ip_from", .words("address", .one), "Whose PROXY headers are believed."),
+        .unsupported("allow", .words("address", .one), "Who may connect."),
+        .unsupported("deny", .words("address", .one), "Who may not connect."),
+    ]
+
+    private static let protocolName = ValueSyntax<MailProtocol>(
+        .one, MailProtocol.allCases.map(\.rawValue).joined(separator: " | ")
+    ) { (statement, _, _) throws(ConfigurationError) in
+        guard let name = MailProtocol(rawValue: statement.arguments[0]) else {
+            throw statement.error(
+                "unknown protocol \(quoted(statement.arguments[0]))",
+                accepted: oneOf(MailProtocol.allCases.map(\.rawValue)))
+        }
+        return name
+    }
+}

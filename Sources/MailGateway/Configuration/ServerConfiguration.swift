@@ -1,0 +1,146 @@
+import AsyncIO
+import MailSessions
+
+/// One `server {}`, complete.
+struct ServerConfiguration: Sendable {
+    /// The line of its `server {`.
+    let position: Position
+    let settings: ServerSettings
+    /// At least one.
+    let listeners: [ListenSettings]
+    /// The `error_log`s in force for it. While the configuration is read, empty for those of the main level,
+    /// which may still follow; at least one afterwards.
+    var logs: [LogSettings]
+}
+
+/// A `server {}` as written: checked and completed when `mail {}` ends.
+struct ServerDraft: Sendable {
+    let position: Position
+    var scope = Scope()
+
+    /// An empty server, at its `server {`.
+    init(position: Position) { self.position = position }
+
+    /// A server needs an address; nginx says so at its closing brace, before it looks at later servers.
+    func checkListens() throws(ConfigurationError) {
+        guard scope.value(of: MailDirectives.listen)?.isEmpty == false else {
+            throw ConfigurationError(
+                "no \"listen\" is defined for server", at: position, accepted: "Add for instance: listen 143;")
+        }
+    }
+
+    /// Checks and completes all servers. As in nginx one kind of mistake is looked for in all servers
+    /// before the next kind: protocols, then authenticators, then back-ends.
+    static func configurations(
+        of drafts: [ServerDraft], in mail: Scope, _ context: ParseContext
+    ) throws(ConfigurationError) -> [ServerConfiguration] {
+        var protocols: [MailProtocol] = []
+        for draft in drafts { protocols.append(try draft.mailProtocol()) }
+        var authenticators: [AuthenticatorSettings] = []
+        for draft in drafts { authenticators.append(try draft.authenticator(mail)) }
+        for (draft, authenticator) in zip(drafts, authenticators) { try draft.checkBackEnd(authenticator, mail) }
+        return drafts.indices.map { index in
+            let draft = drafts[index]
+            let settings = draft.settings(protocols[index], authenticators[index], mail, hostName: context.hostName)
+            return ServerConfiguration(
+                position: draft.position, settings: settings,
+                listeners: draft.scope.value(of: MailDirectives.listen) ?? [],
+                logs: draft.scope.value(of: CoreDirectives.errorLog) ?? mail.value(of: CoreDirectives.errorLog) ?? [])
+        }
+    }
+
+    /// The `protocol` said, or the one of the first well-known port.
+    private func mailProtocol() throws(ConfigurationError) -> MailProtocol {
+        if let named = scope.value(of: MailDirectives.mailProtocol) { return named }
+        for listener in scope.value(of: MailDirectives.listen) ?? [] {
+            if let guess = MailProtocol(wellKnownPort: listener.address.port) { return guess }
+        }
+        throw ConfigurationError(
+            "unknown mail protocol for server", at: position,
+            accepted: "No port of the server is a well-known one; add protocol imap, pop3 or smtp.")
+    }
+
+    /// `auth_http` or `auth_file`; the innermost level that has one of them decides.
+    private func authenticator(_ mail: Scope) throws(ConfigurationError) -> AuthenticatorSettings {
+        for level in [scope, mail] {
+            let accounts = level.value(of: AuthenticatorDirectives.authFile)
+            let service = level.value(of: AuthenticatorDirectives.authHTTP)
+            switch (accounts, service) {
+            case (nil, nil): continue
+            case (let accounts?, nil): return .accounts(accounts)
+            case (nil, let service?): return .http(completed(service, mail))
+            case (.some, .some):
+                throw ConfigurationError(
+                    "\"auth_file\" and \"auth_http\" are both defined",
+                    at: level.position(of: AuthenticatorDirectives.authFile) ?? position,
+                    accepted: "One of them decides about logins; remove the other.")
+            }
+        }
+        throw ConfigurationError(
+            "no \"auth_http\" or \"auth_file\" is defined for server", at: position,
+            accepted: "One of them must say who may log in, here or in mail.")
+    }
+
+    /// The service with the values that are inherited one by one.
+    private func completed(_ service: AuthHTTPSettings, _ mail: Scope) -> AuthHTTPSettings {
+        let values = ScopeChain(scope, mail)
+        var service = service
+        service.headers = values[AuthenticatorDirectives.authHTTPHeader] ?? []
+        service.timeout = values[AuthenticatorDirectives.authHTTPTimeout]
+        service.keepAlive = values[AuthenticatorDirectives.authHTTPKeepAlive]
+        return service
+    }
+
+    /// An accounts file names no back-end, so the server must.
+    private func checkBackEnd(_ authenticator: AuthenticatorSettings, _ mail: Scope) throws(ConfigurationError) {
+        let values = ScopeChain(scope, mail)
+        guard case .accounts = authenticator, values[ProxyDirectives.proxyPass] == nil else { return }
+        throw ConfigurationError(
+            "no \"proxy_pass\" is defined for the \"auth_file\" directive",
+            at: values.position(of: AuthenticatorDirectives.authFile) ?? position,
+            accepted: "Accounts name no back-end; add for instance: proxy_pass 192.0.2.1:143;")
+    }
+
+    private func settings(
+        _ mailProtocol: MailProtocol, _ authenticator: AuthenticatorSettings, _ mail: Scope, hostName: String
+    ) -> ServerSettings {
+        let values = ScopeChain(scope, mail)
+        let own = ProtocolDirectives.settings(of: mailProtocol)
+        var settings = ServerSettings(
+            mailProtocol: mailProtocol, name: values[MailDirectives.serverName] ?? hostName,
+            authenticator: authenticator)
+        settings.timeout = values[MailDirectives.timeout]
+        settings.maxErrors = values[MailDirectives.maxErrors]
+        settings.maxConnections = values[MailDirectives.maxConnections]
+        settings.clientBuffer = values[own.clientBuffer]
+        settings.capabilities = values[own.capabilities]
+        settings.mechanisms = values[own.mechanisms]
+        if mailProtocol == .smtp { settings.greetingDelay = values[ProtocolDirectives.smtpGreetingDelay] }
+        settings.backEnd = values[ProxyDirectives.proxyPass]
+        settings.proxy = proxySettings(values)
+        return settings
+    }
+
+    private func proxySettings(_ values: ScopeChain) -> ProxySettings {
+        var proxy = ProxySettings()
+        proxy.buffer = values[ProxyDirectives.buffer]
+        proxy.timeout = values[ProxyDirectives.timeout]
+        proxy.passesErrorMessage = values[ProxyDirectives.passesErrorMessage]
+        proxy.smtpAuth = values[ProxyDirectives.smtpAuth]
+        proxy.xclient = values[ProxyDirectives.xclient]
+        proxy.proxyProtocol = values[ProxyDirectives.proxyProtocol]
+        return proxy
+    }
+}
+
+extension MailProtocol {
+    /// The protocol of a port that everybody knows; nil for others.
+    init?(wellKnownPort port: UInt16) {
+        switch port {
+        case 143, 993: self = .imap
+        case 110, 995: self = .pop3
+        case 25, 465, 587: self = .smtp
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,133 @@
+import AsyncIO
+
+/// One question to an auth_http service and its answer.
+///
+/// ```
+/// request --> head --blank line--> body --its end--> over
+///               ^          |         +-- over at once where no length is told or the connection ends
+///               +-- 1xx ---+
+/// ```
+/// The answer counts as soon as the head is complete; the body is read only so that the connection
+/// can be used again.
+package struct AuthHTTPExchange: Dialogue {
+    package var input = ByteQueue()
+    private var state: State
+    private var lines = ReplyFramer(maximum: AuthHTTPExchange.headMaximum)
+    private let mailProtocol: MailProtocol
+    private let method: AuthenticationMethod
+
+    private enum State {
+        case request(AuthHTTPRequest)
+        case head(AuthHTTPHead)
+        case body(HTTPBodySkipper, AuthHTTPAnswer)
+        case over(AuthHTTPOutcome)
+    }
+
+    /// The longest status line and headers, in bytes (nginx: 1024, nginx-mail.md §13 row 15).
+    package static let headMaximum = 16 * 1024
+    /// The longest body worth reading for the sake of the connection, in bytes, chunk framing included.
+    package static let bodyMaximum = 16 * 1024
+
+    package init(_ request: AuthHTTPRequest) {
+        mailProtocol = request.mailProtocol
+        method = request.attempt.method
+        state = .request(request)
+    }
+
+    package mutating func resume(_ answer: Never) {}
+
+    package mutating func next() -> Step<Never, Never, AuthHTTPOutcome> {
+        while true {
+            switch state {
+            case .request(let request):
+                state = .head(AuthHTTPHead())
+                return .send(request.bytes())
+            case .head(let head):
+                switch lines.next(from: &input) {
+                case .incomplete: return .receive
+                case .tooLong: fail(.tooLong)
+                case .line(var line):
+                    take(line, into: head)
+                    line.wipe()
+                }
+            case .body(var skipper, let answer):
+                switch skipper.skip(in: &input) {
+                case .incomplete:
+                    state = .body(skipper, answer)
+                    return .receive
+                case .complete: finish(answer, isReusable: true)
+                case .endless: finish(answer, isReusable: false)
+                }
+            case .over(let outcome):
+                return .finish(outcome)
+            }
+        }
+    }
+
+    private mutating func take(_ line: ReplyLine, into head: AuthHTTPHead) {
+        var head = head
+        guard line.text.isEmpty else {
+            do throws(AuthHTTPFault) {
+                try head.take(line)
+                state = .head(head)
+            } catch {
+                fail(error)
+            }
+            return
+        }
+        if head.isInterim {
+            state = .head(AuthHTTPHead())
+            return
+        }
+        let answer = answer(from: head)
+        if head.persists, let skipper = HTTPBodySkipper(head.bodyLength, maximum: AuthHTTPExchange.bodyMaximum) {
+            state = .body(skipper, answer)
+        } else {
+            finish(answer, isReusable: false)
+        }
+    }
+
+    private mutating func fail(_ fault: AuthHTTPFault) { finish(.invalid(fault), isReusable: false) }
+
+    private mutating func finish(_ answer: AuthHTTPAnswer, isReusable: Bool) {
+        state = .over(AuthHTTPOutcome(answer: answer, isReusable: isReusable))
+    }
+
+    /// Weighs the headers (nginx-mail.md §5.3). The status counts only where Auth-Status is absent:
+    /// a page that knows nothing of us, be it an error or a welcome, lets nobody in.
+    private func answer(from head: AuthHTTPHead) -> AuthHTTPAnswer {
+        switch head.decision {
+        case .refuse(let text):
+            let text = text.isEmpty ? Array("Invalid login or password".utf8) : text
+            return .refusal(text: text, code: mailProtocol == .smtp ? head.errorCode : nil, wait: head.wait)
+        case .wait:
+            return .waitAndRetry(head.wait ?? .seconds(1))
+        case .absent where !(200...299).contains(head.status):
+            return .invalid(.status(head.status))
+        case .absent where head.server == nil:
+            return .invalid(.missingServerOrPort)
+        case .absent, .accept:
+            do throws(AuthHTTPFault) {
+                let server = try server(from: head)
+                let needsPassword = mailProtocol != .smtp && method != .plain
+                if needsPassword, head.password == nil { return .invalid(.missingPassword) }
+                return .success(server: server, login: head.login, password: head.password)
+            } catch {
+                return .invalid(error)
+            }
+        }
+    }
+
+    private func server(from head: AuthHTTPHead) throws(AuthHTTPFault) -> SocketAddress? {
+        if head.server == nil, head.port == nil { return nil }
+        guard let host = head.server, let port = head.port else { throw .missingServerOrPort }
+        guard port.allSatisfy(\.isDigit),
+            let number = UInt16(String(decoding: port, as: UTF8.self)), number > 0
+        else { throw .serverPort(ReplyLine(bytes: port).excerpt) }
+        // A NUL would end the text early for the parser behind `literal`.
+        guard !host.contains(ASCII.nul),
+            let address = SocketAddress(literal: String(decoding: host, as: UTF8.self), port: number)
+        else { throw .serverAddress(ReplyLine(bytes: host).excerpt) }
+        return address
+    }
+}

@@ -1,0 +1,135 @@
+import AsyncIO
+
+/// Status line and headers of an auth_http answer, as far as they matter (nginx-mail.md §5.2).
+struct AuthHTTPHead: Sendable {
+    private(set) var status = 200
+    private(set) var decision = Decision.absent
+    private(set) var server: [UInt8]?
+    private(set) var port: [UInt8]?
+    private(set) var login: [UInt8]?
+    private(set) var password: Secret?
+    private(set) var wait: Duration?
+    private(set) var errorCode: [UInt8]?
+    /// HTTP/1.1, and no header that forbids it.
+    private(set) var persists = false
+    private(set) var bodyLength = BodyLength.unknown
+    private var sawFirstLine = false
+
+    /// What Auth-Status says. A refusal or WAIT is not undone by a later OK.
+    enum Decision: Equatable {
+        case absent, accept, wait
+        case refuse([UInt8])
+    }
+
+    /// How the end of the body is found (RFC 9112 §6.3).
+    enum BodyLength: Equatable {
+        case counted(Int)
+        case chunked
+        /// Where the connection ends, or contradictory.
+        case unknown
+    }
+
+    /// The longest Auth-Wait heeded: a session must not be held for days by a slip of the service.
+    static let waitMaximum = 3600
+
+    /// Takes one line of the head in, the blank one excepted.
+    mutating func take(_ line: ReplyLine) throws(AuthHTTPFault) {
+        defer { sawFirstLine = true }
+        if !sawFirstLine, line.text.starts(with: Array("HTTP/".utf8)) { return try takeStatusLine(line) }
+        try takeHeader(line)
+    }
+
+    /// Whether this is an interim answer, followed by another (RFC 9110 §15.2).
+    var isInterim: Bool { (100...199).contains(status) }
+
+    private mutating func takeStatusLine(_ line: ReplyLine) throws(AuthHTTPFault) {
+        guard !line.text.contains(ASCII.cr) else { throw .response }
+        let words = line.text.split(separator: ASCII.space, maxSplits: 2)
+        persists = words[0].elementsEqual("HTTP/1.1".utf8)
+        guard words.count > 1, words[1].count == 3, let code = number(words[1]), code >= 100 else { throw .response }
+        status = code
+        if status == 204 || status == 304 { bodyLength = .counted(0) }
+    }
+
+    private mutating func takeHeader(_ line: ReplyLine) throws(AuthHTTPFault) {
+        let name = line.text.prefix { $0 != UInt8(ascii: ":") }
+        guard let first = name.first, first.isLetter || first.isDigit,
+            name.allSatisfy({ $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "-") }), !line.text.contains(ASCII.cr)
+        else { throw .header }
+        let value = trimmed(line.text.dropFirst(name.count + 1))
+        switch String(decoding: name, as: UTF8.self).lowercased() {
+        case "auth-status": takeDecision(value)
+        case "auth-server": server = Array(value)
+        case "auth-port": port = Array(value)
+        case "auth-user": login = Array(value)
+        case "auth-pass": password = Secret(value)
+        case "auth-wait": if let seconds = number(value) { wait = duration(seconds) }
+        case "auth-error-code": takeErrorCode(value)
+        case "connection": takeConnection(value)
+        case "content-length": takeContentLength(value)
+        case "transfer-encoding": takeTransferEncoding(value)
+        default: break
+        }
+    }
+
+    private mutating func takeDecision(_ value: ArraySlice<UInt8>) {
+        switch decision {
+        case .refuse, .wait: return
+        case .absent, .accept: break
+        }
+        decision =
+            switch String(decoding: value, as: UTF8.self) {
+            case "OK": .accept
+            case "WAIT": .wait
+            default: .refuse(ReplyLine(bytes: Array(value)).excerpt)
+            }
+    }
+
+    /// A code is three digits beginning with 4 or 5 and perhaps words; anything else could tell the
+    /// client that it is logged in, or keep it waiting for more lines.
+    private mutating func takeErrorCode(_ value: ArraySlice<UInt8>) {
+        let digits = value.prefix(3)
+        guard value.count <= 32, let code = number(digits), (400...599).contains(code), digits.count == 3,
+            value.dropFirst(3).first.map({ $0 == ASCII.space }) ?? true,
+            value.allSatisfy({ (0x20...0x7E).contains($0) })
+        else { return }
+        errorCode = Array(value)
+    }
+
+    private mutating func takeConnection(_ value: ArraySlice<UInt8>) {
+        let options = value.split(separator: UInt8(ascii: ",")).map { trimmed($0).asciiUppercased }
+        if options.contains("CLOSE") { persists = false }
+    }
+
+    private mutating func takeContentLength(_ value: ArraySlice<UInt8>) {
+        guard let length = number(value), bodyLength == .unknown || bodyLength == .counted(length) else {
+            persists = false
+            return
+        }
+        bodyLength = .counted(length)
+    }
+
+    private mutating func takeTransferEncoding(_ value: ArraySlice<UInt8>) {
+        guard bodyLength == .unknown, value.asciiUppercased == "CHUNKED" else {
+            persists = false
+            return
+        }
+        bodyLength = .chunked
+    }
+
+    private func duration(_ seconds: Int) -> Duration? {
+        seconds == 0 ? nil : .seconds(min(seconds, AuthHTTPHead.waitMaximum))
+    }
+
+    private func number(_ digits: ArraySlice<UInt8>) -> Int? {
+        guard !digits.isEmpty, digits.allSatisfy(\.isDigit) else { return nil }
+        return Int(String(decoding: digits, as: UTF8.self))
+    }
+
+    /// Without the spaces and tabs around it (RFC 9110 §5.5).
+    private func trimmed(_ value: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var value = value.drop { $0 == 0x20 || $0 == 0x09 }
+        while value.last == 0x20 || value.last == 0x09 { value = value.dropLast() }
+        return value
+    }
+}

@@ -1,0 +1,126 @@
+import AsyncIO
+
+/// One question to an auth_http service, as the bytes of an HTTP request (nginx-mail.md §5.1).
+///
+/// The headers and their order are nginx's. The request line says HTTP/1.1, whose connections stay
+/// open by themselves. No value can end its line: user, password and certificate are escaped as
+/// nginx does; in all others control bytes become `%XX` (nginx-mail.md §13 row 33, security-checklist C1).
+package struct AuthHTTPRequest: Sendable {
+    package var settings: AuthHTTPSettings
+    package var mailProtocol: MailProtocol
+    package var attempt: LoginAttempt
+    package var client: ClientFacts
+
+    package init(
+        settings: AuthHTTPSettings, mailProtocol: MailProtocol, attempt: LoginAttempt, client: ClientFacts
+    ) {
+        self.settings = settings
+        self.mailProtocol = mailProtocol
+        self.attempt = attempt
+        self.client = client
+    }
+
+    /// The whole request; it holds the password, so it is made for the moment of sending.
+    package func bytes() -> [UInt8] {
+        var lines = HeaderLines("GET \(settings.uri) HTTP/1.1", room: room)
+        lines.add("Host", settings.host)
+        lines.add("Auth-Method", attempt.method.rawValue)
+        lines.add("Auth-User", escaped: attempt.login)
+        var password = attempt.password.bytes
+        lines.add("Auth-Pass", escaped: password)
+        wipe(&password)
+        if attempt.method == .apop || attempt.method == .cramMD5 { lines.add("Auth-Salt", attempt.salt ?? []) }
+        lines.add("Auth-Protocol", mailProtocol.rawValue)
+        lines.add("Auth-Login-Attempt", "\(attempt.number)")
+        lines.add("Client-IP", client.address.hostText)
+        if mailProtocol == .smtp { lines.add("Client-Host", client.hostName) }
+        addProxyAddresses(to: &lines)
+        addEnvelope(to: &lines)
+        addTLS(to: &lines)
+        for header in settings.headers { lines.add(header.name, header.value) }
+        lines.end()
+        return lines.bytes
+    }
+
+    /// Bytes that are enough for the whole request: escaping makes at most three of one, and 4096 hold
+    /// all names and short values.
+    private var room: Int {
+        let certificate = client.tls?.certificate
+        let texts = [settings.uri, settings.host, certificate?.subject, certificate?.issuer, certificate?.pem]
+        let envelope = [attempt.envelope?.helo, attempt.envelope?.mailFrom, attempt.envelope?.recipient]
+        let values = [attempt.login.count, attempt.password.count, attempt.salt?.count ?? 0]
+        let lengths =
+            values + texts.map { $0?.utf8.count ?? 0 } + envelope.map { $0?.count ?? 0 }
+            + settings.headers.map { $0.name.utf8.count + $0.value.utf8.count + 4 }
+        return 4096 + 3 * lengths.reduce(0, +)
+    }
+
+    private func addProxyAddresses(to lines: inout HeaderLines) {
+        guard let addresses = client.proxyAddresses else { return }
+        lines.add("Proxy-Protocol-Addr", addresses.source.hostText)
+        lines.add("Proxy-Protocol-Port", "\(addresses.source.port)")
+        lines.add("Proxy-Protocol-Server-Addr", addresses.destination.hostText)
+        lines.add("Proxy-Protocol-Server-Port", "\(addresses.destination.port)")
+    }
+
+    private func addEnvelope(to lines: inout HeaderLines) {
+        guard attempt.method == .none, let envelope = attempt.envelope else { return }
+        lines.add("Auth-SMTP-Helo", envelope.helo ?? [])
+        lines.add("Auth-SMTP-From", envelope.mailFrom ?? [])
+        lines.add("Auth-SMTP-To", envelope.recipient ?? [])
+    }
+
+    private func addTLS(to lines: inout HeaderLines) {
+        guard let tls = client.tls else { return }
+        lines.add("Auth-SSL", "on")
+        lines.add("Auth-SSL-Protocol", tls.version)
+        lines.add("Auth-SSL-Cipher", tls.cipher)
+        guard let verification = tls.verification else { return }
+        lines.add("Auth-SSL-Verify", verification)
+        guard let certificate = tls.certificate else { return }
+        lines.add("Auth-SSL-Subject", certificate.subject)
+        lines.add("Auth-SSL-Issuer", certificate.issuer)
+        lines.add("Auth-SSL-Serial", certificate.serial)
+        lines.add("Auth-SSL-Fingerprint", certificate.fingerprint)
+        if let pem = certificate.pem { lines.add("Auth-SSL-Cert", escaped: Array(pem.utf8)) }
+    }
+}
+
+/// The lines of a request, each ended as soon as it is written.
+private struct HeaderLines {
+    private(set) var bytes: [UInt8]
+
+    /// - Parameter room: kept from the beginning, for growing would leave a password in freed memory.
+    init(_ requestLine: String, room: Int) {
+        bytes = []
+        bytes.reserveCapacity(room)
+        bytes += .line(requestLine)
+    }
+
+    /// Adds the blank line.
+    mutating func end() { bytes += [ASCII.cr, ASCII.lf] }
+
+    /// Adds a header whose control bytes become `%XX`; spaces and `%` stay as they are.
+    mutating func add(_ name: String, _ value: [UInt8]) {
+        add(name, value, escapes: \.isControl)
+    }
+
+    mutating func add(_ name: String, _ value: String) { add(name, Array(value.utf8)) }
+
+    /// Adds a header whose 00–20 and `%` become `%XX`; a decoder finds every byte again.
+    mutating func add(_ name: String, escaped value: [UInt8]) {
+        add(name, value) { $0 <= ASCII.space || $0 == UInt8(ascii: "%") }
+    }
+
+    private mutating func add(_ name: String, _ value: [UInt8], escapes: (UInt8) -> Bool) {
+        bytes += Array("\(name): ".utf8)
+        for byte in value {
+            if escapes(byte) {
+                bytes += [UInt8(ascii: "%")] + hexadecimal(byte)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        bytes += [ASCII.cr, ASCII.lf]
+    }
+}

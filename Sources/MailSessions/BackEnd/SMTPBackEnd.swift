@@ -1,0 +1,154 @@
+import AsyncIO
+
+/// Brings an SMTP back-end to where the client believes to be: greeted, identified, logged in or
+/// with the first recipient answered (nginx-mail.md §6.1).
+///
+/// ```
+/// greeting --220--> hello --250--> [xclient --220|250--> [clientHello --250-->]]
+///     --> [authentication --235-->]                over: our own 235
+///     --> [mail --250--> recipient --any reply-->] over: the back-end's reply
+/// ```
+/// The bracketed parts depend on `xclient`, on the client's HELO, on `proxy_smtp_auth`, and on
+/// whether the client came without authentication, which shows in the envelope's recipient.
+package struct SMTPBackEnd: BackEndLogin {
+    package var input = ByteQueue()
+    private var state: State
+    private var replies: ReplyFramer
+    /// The lines of a reply before its last.
+    private var earlierLines: [UInt8] = []
+    private let credentials: BackEndCredentials
+    private let envelope: SMTPEnvelope
+    private let client: ClientFacts
+    private let serverName: String
+    private let proxy: ProxySettings
+
+    private enum State {
+        case greeting, hello, xclient, clientHello, authentication, mail, recipient
+        case over(BackEndOutcome)
+    }
+
+    /// - Parameter settings: `proxy.buffer` bounds each reply, all its lines together.
+    package init(
+        credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts
+    ) {
+        self.credentials = credentials
+        envelope = context.envelope
+        self.client = client
+        serverName = settings.name
+        proxy = settings.proxy
+        replies = ReplyFramer(maximum: settings.proxy.buffer)
+        state = .greeting
+        if !isSendable { state = .over(.unsendableCredentials) }
+    }
+
+    package mutating func next() -> Step<Never, Never, BackEndOutcome> {
+        while true {
+            if case .over(let outcome) = state { return .finish(outcome) }
+            switch replies.next(from: &input) {
+            case .incomplete: return .receive
+            case .tooLong: state = .over(.responseTooLong)
+            case .line(let line):
+                if let command = take(line) { return .send(command) }
+            }
+        }
+    }
+
+    /// Whether everything that will be replayed is one line, and a password is there where one is needed.
+    private var isSendable: Bool {
+        let lines = [envelope.helo, envelope.mailFrom, envelope.recipient].compactMap { $0 }
+        guard !lines.contains(where: { $0.contains(where: \.breaksLines) }) else { return false }
+        guard authenticates else { return true }
+        guard let password = credentials.password else { return false }
+        // RFC 4616 §2: NUL separates the parts.
+        return !credentials.login.contains(ASCII.nul) && !password.contains(where: { $0 == ASCII.nul })
+    }
+
+    private var authenticates: Bool { proxy.smtpAuth && envelope.recipient == nil }
+
+    /// Moves on by one line; returns the command that follows a whole reply.
+    private mutating func take(_ line: ReplyLine) -> [UInt8]? {
+        let text = Array(line.text)
+        guard text.count >= 3, text.prefix(3).allSatisfy(\.isDigit),
+            text.count == 3 || text[3] == ASCII.space || text[3] == UInt8(ascii: "-")
+        else {
+            state = .over(.invalidResponse(reply: line.excerpt))
+            return nil
+        }
+        guard text.count == 3 || text[3] == ASCII.space else {
+            earlierLines += line.bytes
+            return nil
+        }
+        let reply = earlierLines + line.bytes
+        earlierLines = []
+        replies.restart()
+        guard isExpected(String(decoding: text.prefix(3), as: UTF8.self)) else {
+            state = .over(.invalidResponse(reply: line.excerpt))
+            return nil
+        }
+        return advance(after: reply)
+    }
+
+    private func isExpected(_ code: String) -> Bool {
+        switch state {
+        case .greeting: code == "220"
+        case .hello, .clientHello, .mail: code == "250"
+        case .xclient: code == "220" || code == "250"
+        case .authentication: code == "235"
+        case .recipient, .over: true
+        }
+    }
+
+    private mutating func advance(after reply: [UInt8]) -> [UInt8]? {
+        switch state {
+        case .greeting:
+            state = .hello
+            return .line("\(proxy.xclient || envelope.isExtended ? "EHLO" : "HELO") \(serverName)")
+        case .hello where proxy.xclient:
+            state = .xclient
+            return .line(XClient.command(client: client, login: proxy.smtpAuth ? [] : credentials.login))
+        case .xclient:
+            guard let helo = envelope.helo, !helo.isEmpty else { return logIn() }
+            state = .clientHello
+            return .line(Array("\(envelope.isExtended ? "EHLO" : "HELO") ".utf8) + helo)
+        case .hello, .clientHello:
+            return logIn()
+        case .authentication:
+            state = .over(.loggedIn(reply: SMTPBackEnd.ownReply))
+            return nil
+        case .mail:
+            state = .recipient
+            return envelope.recipient.map { .line($0) }
+        case .recipient:
+            state = .over(.loggedIn(reply: reply))
+            return nil
+        case .over:
+            return nil
+        }
+    }
+
+    private mutating func logIn() -> [UInt8]? {
+        if envelope.recipient != nil, let mail = envelope.mailFrom {
+            state = .mail
+            return .line(mail)
+        }
+        guard authenticates, let password = credentials.password else {
+            state = .over(.loggedIn(reply: SMTPBackEnd.ownReply))
+            return nil
+        }
+        state = .authentication
+        return .line(Array("AUTH PLAIN ".utf8), Secret(token(password)))
+    }
+
+    /// RFC 4616 §2, in base64.
+    private func token(_ password: Secret) -> [UInt8] {
+        var token: [UInt8] = []
+        token.reserveCapacity(credentials.login.count + password.count + 2)
+        token += [ASCII.nul] + credentials.login + [ASCII.nul]
+        token.append(password)
+        defer { wipe(&token) }
+        return Base64.encode(token)
+    }
+
+    /// What a client reads when the back-end has nothing of its own to say to it (nginx 0.7.31: 235, not 250).
+    private static let ownReply = [UInt8].line("235 2.0.0 OK")
+}

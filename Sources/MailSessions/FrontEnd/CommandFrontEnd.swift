@@ -1,0 +1,141 @@
+import AsyncIO
+
+/// A front-end that is led by its client's commands: what IMAP, POP3 and SMTP share, written once.
+///
+/// The protocol's own part reads a command and answers it; errors, SASL, verdicts and TLS are here.
+package protocol CommandFrontEnd: FrontEnd {
+    /// What is not the protocol's own.
+    var progress: LoginProgress { get set }
+
+    /// The reply to a command that cannot be understood or is not allowed, CRLF included.
+    var invalidCommandReply: [UInt8] { get }
+    /// What precedes a SASL challenge.
+    var challengePrefix: String { get }
+    /// For the back-end, after the login.
+    var replyContext: ReplyContext { get }
+
+    /// Says the greeting, or whatever has to come before it.
+    mutating func greet()
+    /// Reads and answers one command; false if it is not complete yet.
+    mutating func readCommand() -> Bool
+    /// Goes back to the state in which a login can begin.
+    mutating func forgetPartialLogin()
+    /// The reply to refused credentials; `text` is one clean line.
+    func refusal(text: [UInt8], code: [UInt8]?) -> [UInt8]
+}
+
+extension CommandFrontEnd {
+    package mutating func next() -> Step<LoginAttempt, FrontEndNote, FrontEndOutcome> {
+        while true {
+            if let action = progress.takeAction() { return action }
+            switch progress.stage {
+            case .greeting: greet()
+            case .commands: guard readCommand() else { return .receive }
+            case .response(let exchange): guard readResponse(exchange) else { return .receive }
+            case .verdict: preconditionFailure("a verdict is given before the next step")
+            case .over(let outcome): return .finish(outcome)
+            }
+        }
+    }
+
+    package mutating func resume(_ verdict: Verdict) {
+        guard case .verdict = progress.stage else { preconditionFailure("a verdict answers a question") }
+        switch verdict {
+        case .accept: progress.stage = .over(.accepted(replyContext))
+        case .unavailable: end(.unavailable, saying: farewell(.internalError))
+        case .refuse(let text, let code, let wait):
+            let reply = refusal(text: text.withoutControls, code: code?.withoutControls)
+            forgetPartialLogin()
+            guard let wait, wait > .zero else { return end(.refused, saying: reply) }
+            progress.act(.pause(wait))
+            say(reply)
+            progress.stage = .commands
+        }
+    }
+
+    package mutating func forgetPartialLogin() {}
+
+    /// Sends a reply, CRLF included.
+    mutating func say(_ reply: [UInt8]) { progress.act(.send(reply)) }
+
+    /// Sends a reply, to which CRLF is added.
+    mutating func say(_ reply: String) { say(.line(reply)) }
+
+    /// Sends the last reply and ends.
+    mutating func end(_ outcome: FrontEndOutcome, saying reply: [UInt8]) {
+        say(reply)
+        progress.stage = .over(outcome)
+    }
+
+    /// Answers what is no valid command here. `isCounted` for what the parser rejects, as opposed to
+    /// what is wrong only now or in its content (nginx-mail.md §3.5).
+    mutating func reject(isCounted: Bool) {
+        progress.stage = .commands
+        forgetPartialLogin()
+        guard isCounted, progress.countError() else { return say(invalidCommandReply) }
+        endInViolation(.tooManyErrors)
+    }
+
+    /// Notes what cannot go on, and ends with the usual reply.
+    mutating func endInViolation(_ note: FrontEndNote) {
+        progress.act(.note(note))
+        end(.violation, saying: invalidCommandReply)
+    }
+
+    /// Agrees to TLS. What came behind the command in clear is dropped, not executed (CVE-2011-0411).
+    mutating func startTLS(saying reply: [UInt8]) {
+        input.removeAll()
+        forgetPartialLogin()
+        say(reply)
+        progress.startTLS()
+    }
+
+    /// Hands credentials over; nothing is read until the verdict.
+    mutating func submit(_ credentials: Credentials) {
+        let isSMTP = progress.settings.mailProtocol == .smtp
+        progress.ask(credentials, envelope: isSMTP ? replyContext.envelope : nil)
+    }
+}
+
+// SASL.
+extension CommandFrontEnd {
+    /// Begins what `AUTH` or `AUTHENTICATE` asks for.
+    mutating func authenticate(_ arguments: [Secret]) {
+        guard let request = SASLRequest(arguments), request.mechanism.isAccepted(by: progress.settings.mechanisms)
+        else { return reject(isCounted: false) }
+        var exchange = SASLExchange(request.mechanism, salts: &progress.salts)
+        let step = exchange.begin(request.initialResponse)
+        follow(exchange, step)
+    }
+
+    /// Reads one line as the response to a challenge; false if it is not complete yet.
+    private mutating func readResponse(_ exchange: SASLExchange) -> Bool {
+        guard let frame = progress.lines.next(in: input, maximum: progress.settings.clientBuffer) else { return false }
+        switch frame {
+        // An excerpt of a response would be one of a credential.
+        case .tooLong: endInViolation(.tooLongCommand(excerpt: []))
+        case .malformed(_, let length):
+            input.consume(length)
+            reject(isCounted: true)
+        case .line(let content, let length):
+            let response = input.secret(in: 0..<content)
+            input.consume(length)
+            var exchange = exchange
+            let step = exchange.respond(response)
+            follow(exchange, step)
+        }
+        return true
+    }
+
+    private mutating func follow(_ exchange: SASLExchange, _ step: SASLExchange.Progress) {
+        switch step {
+        case .challenge(let text):
+            progress.stage = .response(exchange)
+            say(.line(Array(challengePrefix.utf8) + text))
+        case .credentials(let credentials): submit(credentials)
+        case .failed(let note):
+            if let note { progress.act(.note(note)) }
+            reject(isCounted: false)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+import AsyncIO
+
+/// The part of a front-end that is the same in all three protocols: where the login stands, what is to
+/// be done next, and what is counted.
+///
+/// ```
+///   greeting ──▶ commands ◀──challenge, failure──▶ response
+///      │          │ │  ▲                             │
+///      │          │ │  └─refused, may try again─┐    │
+///      │          │ └──credentials──▶ verdict ──┘ ◀──┘ credentials
+///      ▼          ▼                      ▼
+///     over ◀── quit, violation ◀── accepted, refused, unavailable
+/// ```
+package struct LoginProgress: Sendable {
+    typealias Action = Step<LoginAttempt, FrontEndNote, FrontEndOutcome>
+
+    /// Where the login stands.
+    enum Stage: Sendable {
+        case greeting
+        case commands
+        /// The next line is a response to a SASL challenge.
+        case response(SASLExchange)
+        /// Asked, and not yet answered.
+        case verdict
+        case over(FrontEndOutcome)
+    }
+
+    let settings: ServerSettings
+    var stage = Stage.greeting
+    var lines: LineFramer
+    var salts: SaltFactory
+    /// Whether the bytes arrive through TLS.
+    private(set) var isSecure: Bool
+    /// Decided and not yet taken, oldest first; a handful at most, for nothing is read before they are.
+    private var pending: [Action] = []
+    /// Lines that the parser rejected (nginx-mail.md §3.5).
+    private var errors = 0
+    /// Credentials that were submitted.
+    private var attempts = 0
+
+    /// The progress of a client that was just accepted.
+    init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory) {
+        self.settings = settings
+        self.isSecure = isSecure
+        self.salts = salts
+        lines = LineFramer(bareLineFeed: settings.bareLineFeed)
+    }
+
+    /// TLS can be asked for.
+    var offersTLS: Bool { settings.startTLS != .off && !isSecure }
+
+    /// Credentials are refused until TLS is there.
+    var demandsTLS: Bool { settings.startTLS == .only && !isSecure }
+
+    /// Takes the oldest action.
+    mutating func takeAction() -> Action? {
+        pending.isEmpty ? nil : pending.removeFirst()
+    }
+
+    /// Adds what is to be done behind everything decided before.
+    mutating func act(_ action: Action) { pending.append(action) }
+
+    /// Counts a rejected line; true when there were too many.
+    mutating func countError() -> Bool {
+        errors += 1
+        return errors >= settings.maxErrors
+    }
+
+    /// Hands credentials to whoever decides.
+    mutating func ask(_ credentials: Credentials, envelope: SMTPEnvelope?) {
+        attempts += 1
+        stage = .verdict
+        act(
+            .ask(
+                LoginAttempt(
+                    method: credentials.method, login: credentials.login, password: credentials.password,
+                    salt: credentials.salt, number: attempts, envelope: envelope)))
+    }
+
+    /// Secure from here on; the handshake is the carrier's.
+    mutating func startTLS() {
+        isSecure = true
+        act(.startTLS)
+    }
+}

@@ -1,0 +1,170 @@
+import AsyncIO
+import TestSupport
+import Testing
+
+/// Streams through a relay: nothing lost, nothing doubled, nothing leaked.
+@Suite struct RelayTests {
+    /// One way of one relay: what is sent, and how its reader behaves.
+    private struct Stream: Sendable {
+        var bytes: [UInt8]
+        /// The reader pauses this long after every so many bytes.
+        var pause: Duration?
+    }
+
+    @Test("streams arrive whole in both directions", arguments: KernelUnderTest.allCases)
+    func integrity(_ kernel: KernelUnderTest) async throws {
+        try await KernelTests.run(kernel, buffers: 64, size: 4096) { executor in
+            try await RelayTests.relayStreams(on: executor, count: 6, length: 600_000, slowly: false, seed: 1)
+        }
+    }
+
+    @Test("slow readers and few buffers: everything arrives, nobody starves", arguments: KernelUnderTest.allCases)
+    func integrityUnderPressure(_ kernel: KernelUnderTest) async throws {
+        try await KernelTests.run(kernel, buffers: 4, size: 1024) { executor in
+            try await RelayTests.relayStreams(on: executor, count: 8, length: 120_000, slowly: true, seed: 2)
+        }
+    }
+
+    @Test("the simulation's histories", arguments: 1...40)
+    func simulatedHistories(seed: UInt64) async throws {
+        try await onExecutor({
+            SimulatedKernel(seed: seed, buffers: BufferPool(count: seed % 2 == 0 ? 4 : 16, size: 32))
+        }) { executor in
+            try await RelayTests.relayStreams(on: executor, count: 3, length: 3000, slowly: seed % 3 == 0, seed: seed)
+            #expect(executor.operationsInUse == 0)
+            #expect(executor.kernel.buffers.lent == 0)
+        }
+    }
+
+    private static func relayStreams(
+        on executor: RingExecutor, count: Int, length: Int, slowly: Bool, seed: UInt64
+    ) async throws {
+        var random = SeededRandom(seed: seed)
+        try await withThrowingDiscardingTaskGroup { group in
+            for index in 0..<count {
+                let pause: Duration? = slowly && index % 2 == 0 ? .milliseconds(2) : nil
+                let up = Stream(bytes: random.bytes(length), pause: pause)
+                let down = Stream(bytes: random.bytes(length), pause: pause)
+                group.addTask { try await relay(on: executor, up: up, down: down) }
+            }
+        }
+    }
+
+    private static func relay(on executor: RingExecutor, up: Stream, down: Stream) async throws {
+        let scope = CancellationScope(on: executor)
+        let (client, clientSide) = try await executor.connectedPair(in: scope)
+        let (backEndSide, backEnd) = try await executor.connectedPair(in: scope)
+        async let sentUp: Void = send(up, from: client)
+        async let sentDown: Void = send(down, from: backEnd)
+        async let receivedUp = receive(up, at: backEnd)
+        async let receivedDown = receive(down, at: client)
+        let result = await Relay(
+            client: clientSide, backEnd: backEndSide, limits: Relay.Limits(timeout: .seconds(60))
+        ).run(toBackEnd: Array("first up".utf8), toClient: Array("first down".utf8))
+        #expect(result.end == .finished)
+        #expect(result.received == UInt64(up.bytes.count + 8))
+        #expect(result.sent == UInt64(down.bytes.count + 10))
+        try await sentUp
+        try await sentDown
+        // Compared outside #expect: a failure would print megabytes.
+        let upIsWhole = try await receivedUp == Array("first up".utf8) + up.bytes
+        let downIsWhole = try await receivedDown == Array("first down".utf8) + down.bytes
+        #expect(upIsWhole && downIsWhole)
+    }
+
+    private static func send(_ stream: Stream, from socket: Socket) async throws {
+        var start = 0
+        while start < stream.bytes.count {
+            let end = min(start + 50_000, stream.bytes.count)
+            try await socket.send(Array(stream.bytes[start..<end]), deadline: .never)
+            start = end
+        }
+        socket.shutdownSending()
+    }
+
+    private static func receive(_ stream: Stream, at socket: Socket) async throws -> [UInt8] {
+        var queue = ByteQueue()
+        var all: [UInt8] = []
+        while try await socket.receive(into: &queue, deadline: .never) > 0 {
+            all.append(contentsOf: queue.takeAll())
+            if let pause = stream.pause, all.count % 7 == 0 {
+                try await socket.executor.sleep(until: socket.executor.now + pause, scope: nil)
+            }
+        }
+        return all
+    }
+
+    // MARK: Endings
+
+    @Test(arguments: KernelUnderTest.allCases)
+    func silenceEndsARelay(_ kernel: KernelUnderTest) async throws {
+        try await KernelTests.run(kernel) { executor in
+            let ends = try await RelayTests.Ends(on: executor)
+            let result = await ends.relay(timeout: .milliseconds(30))
+            #expect(result.end == .timedOut)
+        }
+    }
+
+    @Test("bytes from either side put the end off (in virtual time: a busy machine is not silence)")
+    func activityRefreshesTheTimeout() async throws {
+        try await KernelTests.run(.simulation) { executor in
+            let ends = try await RelayTests.Ends(on: executor)
+            async let talk: Void = chat(ends, executor)
+            let started = executor.now
+            let result = await ends.relay(timeout: .milliseconds(300))
+            #expect(result.end == .timedOut)
+            #expect(result.sent == 4)
+            #expect(executor.now - started >= .milliseconds(600))
+            try await talk
+        }
+
+        @Sendable func chat(_ ends: RelayTests.Ends, _ executor: RingExecutor) async throws {
+            for _ in 0..<4 {
+                try await executor.sleep(until: executor.now + .milliseconds(100), scope: nil)
+                try await ends.backEnd.send([1], deadline: .never)
+            }
+        }
+    }
+
+    @Test(arguments: KernelUnderTest.allCases)
+    func cancellingEndsARelay(_ kernel: KernelUnderTest) async throws {
+        try await KernelTests.run(kernel) { executor in
+            let ends = try await RelayTests.Ends(on: executor)
+            async let ended = ends.relay(timeout: .seconds(60))
+            try await executor.sleep(until: executor.now + .milliseconds(10), scope: nil)
+            ends.scope.cancel()
+            #expect(await ended.end == .cancelled)
+        }
+    }
+
+    @Test("a client that leaves a silent back-end behind ends the relay", arguments: KernelUnderTest.allCases)
+    func theDrainIsBounded(_ kernel: KernelUnderTest) async throws {
+        try await KernelTests.run(kernel) { executor in
+            let ends = try await RelayTests.Ends(on: executor)
+            ends.client.shutdownSending()
+            let result = await ends.relay(timeout: .seconds(60), drain: .milliseconds(50))
+            #expect(result.end == .finished)
+        }
+    }
+
+    /// Both far ends of a relay, for tests that watch how it ends.
+    struct Ends: Sendable {
+        let scope: CancellationScope
+        let client: Socket
+        let backEnd: Socket
+        private let clientSide: Socket
+        private let backEndSide: Socket
+
+        init(on executor: RingExecutor) async throws {
+            scope = CancellationScope(on: executor)
+            (client, clientSide) = try await executor.connectedPair(in: scope)
+            (backEndSide, backEnd) = try await executor.connectedPair(in: scope)
+        }
+
+        func relay(timeout: Duration, drain: Duration = .seconds(10)) async -> Relay.Result {
+            var limits = Relay.Limits(timeout: timeout)
+            limits.drain = drain
+            return await Relay(client: clientSide, backEnd: backEndSide, limits: limits).run(toBackEnd: [], toClient: [])
+        }
+    }
+}

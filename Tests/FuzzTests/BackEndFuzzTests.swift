@@ -1,0 +1,141 @@
+import AsyncIO
+import TestSupport
+import Testing
+
+@testable import MailGateway
+@testable import MailSessions
+
+/// Back-ends, auth services and clients of the demo that say anything at all.
+@Suite struct BackEndFuzzTests {
+    private static let buffer = 96
+
+    private var settings: ServerSettings {
+        var settings = ServerSettings.fixture(.imap)
+        settings.proxy.buffer = Self.buffer
+        return settings
+    }
+
+    private let credentials = BackEndCredentials(login: Array("bob".utf8), password: Secret(Array("pass".utf8)))
+    private let client = ClientFacts(
+        address: .ipv4(.loopback, port: 1), localAddress: .ipv4(.loopback, port: 2))
+
+    private func never(_ question: Never) -> Never {}
+
+    private func check<Subject: BackEndLogin>(_ words: [String], _ make: () -> Subject) {
+        fuzz(
+            words: words, backlogMaximum: Self.buffer, answer: never, describe: { "\($0)" }, make)
+    }
+
+    @Test func `IMAP replies`() {
+        let words = [
+            "* OK ready\r\n", "* OK ready\r\n+ go\r\n+ go\r\n", "* OK [CAPABILITY LITERAL+]\r\n* 1\r\n",
+            "* OK [CAPABILITY LITERAL+]\r\n", "+ go\r\n", "* 1 EXISTS\r\n", "a OK in\r\n", "a NO\r\n",
+            "* BYE\r\n", "\n", "+\r\n", "* PREAUTH\r\n", "x",
+        ]
+        var context = ReplyContext()
+        context.tag = Array("a".utf8)
+        check(words) { IMAPBackEnd(credentials: credentials, context: context, settings: settings) }
+    }
+
+    @Test func `POP3 replies`() {
+        check(["+OK\r\n", "+OK hello\r\n", "-ERR\r\n", "\n", "\r", "x"]) {
+            POP3BackEnd(credentials: credentials, settings: settings)
+        }
+    }
+
+    @Test func `SMTP replies`() {
+        var context = ReplyContext()
+        context.envelope.helo = Array("h".utf8)
+        var authenticating = settings
+        authenticating.proxy.smtpAuth = true
+        let words = [
+            "220 a\r\n", "220 a\r\n250 b\r\n220 c\r\n250-d\r\n250 e\r\n",
+            "250 b\r\n", "250-c\r\n", "250\r\n", "235 d\r\n", "550 e\r\n", "\n", "2", "-",
+        ]
+        for settings in [settings, authenticating] {
+            check(words) {
+                SMTPBackEnd(credentials: credentials, context: context, settings: settings, client: client)
+            }
+        }
+    }
+
+    @Test func `auth_http answers`() {
+        let words = [
+            "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200\r\nAuth-Status: no\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+            "HTTP/1.1 200\r\nContent-Length: 5\r\n", "HTTP/1.1 100\r\n", "Auth-Status: OK\r\n", "Auth-Status: no\r\n",
+            "Auth-Wait: 1\r\n",
+            "Auth-Server: ::1\r\n", "Auth-Port: 1\r\n", "Auth-User: x\r\n", "Content-Length: 3\r\n", "\r\n", "abc",
+            "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n", "0\r\n\r\n", "Connection: close\r\n", "Auth-Pass: y\r\n",
+        ]
+        let attempt = LoginAttempt(method: .plain, login: [], password: Secret([]), number: 1)
+        let request = AuthHTTPRequest(
+            settings: AuthHTTPSettings(address: .unix("/x"), host: "h"), mailProtocol: .imap, attempt: attempt,
+            client: client)
+        fuzz(
+            words: words, backlogMaximum: AuthHTTPExchange.headMaximum, answer: never,
+            describe: { "\($0)" }
+        ) { AuthHTTPExchange(request) }
+    }
+
+    @Test func `clients of the demo's IMAP`() {
+        let words = [
+            "a LOGIN demo secret\r\n", "a LOGIN demo secret\r\na SELECT INBOX\r\n",
+            "a SELECT INBOX\r\n", "a FETCH 1:* (UID BODY[])\r\n", "a LOGIN {4}\r\ndemo",
+            " {6+}\r\n",
+            "a UID STORE 1 +FLAGS (\\Deleted)\r\n", "a EXPUNGE\r\n", "a IDLE\r\n", "DONE\r\n", "a SEARCH ALL\r\n", "\"",
+            "(", "\r\n",
+            "a FETCH 1 BODY[HEADER.FIELDS (TO)]<0.9>\r\n", "a AUTHENTICATE PLAIN\r\n", "AGRlbW8Ac2VjcmV0\r\n", "{",
+            "+}", "1:2",
+        ]
+        checkDemo(words, DemoIMAPReader.commandMaximum) { DemoIMAPServer() }
+    }
+
+    @Test func `clients of the demo's POP3`() {
+        let words = [
+            "USER demo\r\n", "USER demo\r\nPASS secret\r\n",
+            "PASS secret\r\n", "RETR 1\r\n", "DELE 1\r\n", "TOP 1 0\r\n", "UIDL\r\n", "RSET\r\n",
+            "\r\n", "x",
+        ]
+        checkDemo(words, DemoPOP3Server.commandMaximum) { DemoPOP3Server() }
+    }
+
+    @Test func `clients of the demo's SMTP`() {
+        let words = [
+            "EHLO h\r\n", "XCLIENT LOGIN=a\r\nEHLO h\r\nMAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n",
+            "XCLIENT LOGIN=a+2B\r\n", "MAIL FROM:<a>\r\n", "RCPT TO:<b>\r\n", "DATA\r\n", "..x\r\n",
+            ".\r\n",
+            "AUTH PLAIN\r\n", "AGRlbW8Ac2VjcmV0\r\n", "RSET\r\n", "\r\n", "x",
+        ]
+        checkDemo(words, DemoSMTPServer.dataLineMaximum) { DemoSMTPServer() }
+    }
+
+    private func checkDemo<Subject: Dialogue>(
+        _ words: [String], _ backlog: Int, _ make: () -> Subject
+    ) where Subject.Question == DemoQuestion, Subject.Answer == DemoAnswer, Subject.Outcome == DemoEnd {
+        let store = DemoStore(login: "demo", password: Secret(Array("secret".utf8)), now: 1)
+        fuzz(
+            words: words, backlogMaximum: backlog,
+            answer: { question in
+                // What changes the store would make the second run differ from the first.
+                var copy = store
+                return copy.answer(question, at: 1)
+            }, describe: { "\($0)" }, make)
+    }
+
+    @Test func `accounts files`() {
+        let words = [
+            "ann", ":", "{PLAIN}", "{CRYPT}", "$6$salt$", "$y$j9T$", "x", "\n", "\r\n", "#", "bob:{PLAIN}x\n", "\0",
+        ]
+        let first = FuzzWords.seed
+        for seed in first..<first + 1000 {
+            var random = SeededGenerator(seed: seed)
+            let text = FuzzWords.input(from: words, &random)
+            do throws(AccountsFileError) {
+                let accounts = try AccountsFile(parsing: text)
+                #expect(accounts.count <= text.count { $0 == UInt8(ascii: ":") }, "seed \(seed)")
+            } catch {
+                #expect((1...text.count).contains(error.line), "seed \(seed)")
+            }
+        }
+    }
+}

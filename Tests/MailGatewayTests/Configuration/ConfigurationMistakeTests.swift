@@ -1,0 +1,152 @@
+import Testing
+
+@testable import MailGateway
+
+/// Every refusal in nginx's words with its position (nginx-mail.md §1.2, §1.5, §2); those that nginx has
+/// itself were compared with nginx 1.22.
+@Suite struct ConfigurationMistakeTests {
+    private static let at = "in \(ConfigurationFixture.path)"
+
+    @Test(arguments: [
+        Mistake("evnts { }", "unknown directive \"evnts\" \(at):1"),
+        Mistake("PID x;", "unknown directive \"PID\" \(at):1"),
+        Mistake("\u{FEFF}events { }", "unknown directive \"\u{FEFF}events\" \(at):1"),
+        Mistake("\"a\u{1}b\";", "unknown directive \"a\\x01b\" \(at):1"),
+        Mistake("events { }\nserver { }", "\"server\" directive is not allowed here \(at):2"),
+        Mistake("timeout 1s;", "\"timeout\" directive is not allowed here \(at):1"),
+        Mistake("mail { worker_connections 1; }", "\"worker_connections\" directive is not allowed here \(at):1"),
+        Mistake("mail { listen 143; }", "\"listen\" directive is not allowed here \(at):1"),
+        Mistake("events;", "directive \"events\" has no opening \"{\" \(at):1"),
+        Mistake("mail x;", "directive \"mail\" has no opening \"{\" \(at):1"),
+        Mistake("pid {", "directive \"pid\" is not terminated by \";\" \(at):1"),
+        Mistake("include {", "directive \"include\" is not terminated by \";\" \(at):1"),
+        Mistake("events x { }", "invalid number of arguments in \"events\" directive \(at):1"),
+        Mistake("user a b c;", "invalid number of arguments in \"user\" directive \(at):1"),
+        Mistake("pid;", "invalid number of arguments in \"pid\" directive \(at):1"),
+        Mistake("pid a b c d e f g h;", "invalid number of arguments in \"pid\" directive \(at):1"),
+        Mistake("mail { imap_auth; }", "invalid number of arguments in \"imap_auth\" directive \(at):1"),
+        Mistake(
+            "mail { auth_http_header a; }", "invalid number of arguments in \"auth_http_header\" directive \(at):1"),
+        Mistake("pid a; pid b;", "\"pid\" directive is duplicate \(at):1"),
+        Mistake("worker_processes 1;\nworker_processes x;", "\"worker_processes\" directive is duplicate \(at):2"),
+        Mistake("events { } events { }", "\"events\" directive is duplicate \(at):1"),
+        Mistake("mail { } mail { }", "\"mail\" directive is duplicate \(at):1"),
+        Mistake("}", "unexpected \"}\" \(at):1"),
+        Mistake("events { } }", "unexpected \"}\" \(at):1"),
+        Mistake("mail {\nserver {\n", "unexpected end of file, expecting \"}\" \(at):3"),
+        Mistake("http { a { }", "unexpected end of file, expecting \"}\" \(at):1"),
+        Mistake("http { a { ; } }", "unexpected \";\" \(at):1"),
+        Mistake("", "no \"events\" section in configuration"),
+        Mistake("events { worker_connections x; }", "invalid number \"x\" \(at):1"),
+        Mistake("events { use kqueue; }", "invalid event type \"kqueue\" \(at):1"),
+        Mistake("worker_processes x;", "\"worker_processes\" directive invalid value \(at):1"),
+        Mistake("worker_rlimit_nofile x;", "\"worker_rlimit_nofile\" directive invalid number \(at):1"),
+        Mistake("worker_shutdown_timeout 1M;", "\"worker_shutdown_timeout\" directive invalid value \(at):1"),
+        Mistake(
+            "daemon maybe;", "invalid value \"maybe\" in \"daemon\" directive, it must be \"on\" or \"off\" \(at):1"),
+        Mistake("error_log stderr foo;", "invalid log level \"foo\" \(at):1"),
+        Mistake("error_log stderr warn warn;", "duplicate log level \"warn\" \(at):1"),
+        Mistake("error_log stderr debug_mail warn;", "duplicate log level \"warn\" \(at):1"),
+        Mistake("error_log stderr warn debug_mail;", "duplicate log level \"debug_mail\" \(at):1"),
+        Mistake("error_log syslog:server=x;", "\"error_log syslog:\" is not supported yet \(at):1"),
+        Mistake("error_log memory:1m;", "\"error_log memory:\" is not supported yet \(at):1"),
+        Mistake("mail { timeout 1x; }", "\"timeout\" directive invalid value \(at):1"),
+        Mistake("mail { max_errors x; }", "\"max_errors\" directive invalid number \(at):1"),
+        Mistake("mail { imap_client_buffer 1g; }", "\"imap_client_buffer\" directive invalid value \(at):1"),
+        Mistake("mail { imap_auth apop; }", "invalid value \"apop\" \(at):1"),
+        Mistake("mail { proxy_protocol v3; }", "invalid value \"v3\" \(at):1"),
+        Mistake(
+            "mail { xclient 1; }", "invalid value \"1\" in \"xclient\" directive, it must be \"on\" or \"off\" \(at):1"),
+        Mistake("mail { server_name \"a\nb\"; }", "invalid value \"a\\x0Ab\" \(at):2"),
+        Mistake("mail { auth_http_header \"X Y\" z; }", "invalid value \"X Y\" \(at):1"),
+        Mistake("mail { auth_http_header X \"a\nb\"; }", "invalid value \"a\\x0Ab\" \(at):2"),
+        Mistake("mail { proxy_pass imap.example:143; }", "\"proxy_pass\" directive invalid value \(at):1"),
+        Mistake("mail { proxy_pass 192.0.2.1; }", "\"proxy_pass\" directive invalid value \(at):1"),
+        Mistake("mail { proxy_pass 192.0.2.1:0; }", "\"proxy_pass\" directive invalid value \(at):1"),
+        Mistake("mail { auth_http 127.0.0.1:x/x; }", "invalid port in auth_http \"127.0.0.1:x/x\" \(at):1"),
+        Mistake("mail { auth_http http://:80; }", "no host in auth_http \":80\" \(at):1"),
+        Mistake("mail { auth_http unix:; }", "no path in the unix domain socket in auth_http \"unix:\" \(at):1"),
+        Mistake("mail { auth_http nosuch.example/x; }", "host not found in auth_http \"nosuch.example/x\" \(at):1"),
+        Mistake(
+            "mail { auth_http https://a/; }",
+            "TLS is not in this build yet: auth_http \"https://a/\" is refused \(at):1"),
+        Mistake("mail { auth_http \"192.0.2.1/a b\"; }", "invalid character in auth_http \"192.0.2.1/a b\" \(at):1"),
+        Mistake("mail { auth_file none; }", "open() \"/etc/gw/none\" failed (2: No such file or directory) \(at):1"),
+        Mistake("mail { auth_file \"data:a\nann\"; }", "invalid accounts at \"data::1\" \(at):2"),
+        Mistake("include none;", "open() \"/etc/gw/none\" failed (2: No such file or directory) \(at):1"),
+        Mistake("mail { server { protocol foo; } }", "unknown protocol \"foo\" \(at):1"),
+        Mistake("mail { server { protocol IMAP; } }", "unknown protocol \"IMAP\" \(at):1"),
+        Mistake("mail {\n server {\n }\n}", "no \"listen\" is defined for server \(at):2"),
+        Mistake("mail {\n server {\n listen 1;\n }\n}", "unknown mail protocol for server \(at):2"),
+        Mistake(
+            "mail {\n server {\n listen 143;\n }\n}", "no \"auth_http\" or \"auth_file\" is defined for server \(at):2"),
+        Mistake(
+            "mail { server { listen 143; } server {\n listen 1; } }", "unknown mail protocol for server \(at):1"),
+        Mistake(
+            "mail { server { listen 143;\nauth_file data:;\nauth_http 192.0.2.1; } }",
+            "\"auth_file\" and \"auth_http\" are both defined \(at):2"),
+        Mistake(
+            "mail { auth_file data:; server {\nlisten 143; } }",
+            "no \"proxy_pass\" is defined for the \"auth_file\" directive \(at):1"),
+        Mistake("mail { starttls maybe; }", "invalid value \"maybe\" \(at):1"),
+        Mistake("mail { starttls only; }", "\"starttls\" is not supported yet \(at):1"),
+        Mistake("mail { ssl_certificate a; }", "\"ssl_certificate\" is not supported yet \(at):1"),
+        Mistake("mail { ssl_protocols TLSv1.2 foo; }", "invalid value \"foo\" \(at):1"),
+        Mistake("mail { ssl_protocols TLSv1.2; }", "\"ssl_protocols\" is not supported yet \(at):1"),
+        Mistake("mail { resolver 192.0.2.1; }", "\"resolver\" is not supported yet \(at):1"),
+        Mistake("mail { set_real_ip_from 192.0.2.0/24; }", "\"set_real_ip_from\" is not supported yet \(at):1"),
+        Mistake("mail { allow all; }", "\"allow\" is not supported yet \(at):1"),
+    ])
+    func refused(_ row: Mistake) {
+        #expect(ConfigurationFixture.message(row.text) == row.message)
+    }
+
+    @Test(arguments: [
+        Mistake("foo;", "unknown directive \"foo\" in command line"),
+        Mistake("pid", "unexpected end of parameter, expecting \";\" in command line"),
+        Mistake("events { }", "block directives are not supported in -g option in command line"),
+        Mistake("http { }", "block directives are not supported in -g option in command line"),
+        Mistake("pid x;", "\"pid\" directive is duplicate \(at):1"),
+    ])
+    func `refused in the text of -g`(_ row: Mistake) {
+        #expect(ConfigurationFixture.message("pid a; events { }", globalDirectives: row.text) == row.message)
+    }
+
+    @Test func `the main file must be there`() {
+        let error = #expect(throws: ConfigurationError.self) {
+            try Configuration.load(
+                path: "none.conf", prefix: "/var/gw", source: MemorySource([String: [UInt8]]()),
+                resolver: .recorded([:]),
+                hostName: "h")
+        }
+        #expect(error?.message == "open() \"/var/gw/none.conf\" failed (2: No such file or directory)")
+    }
+
+    @Test(arguments: [
+        Mistake("mail { imap_captabilities X; }", "Did you mean \"imap_capabilities\"?"),
+        Mistake("timeout 1s;", "It may stand in: mail, server."),
+        Mistake("user;", "Its form is: user user [group];"),
+        Mistake("events { use select; }", "It must be one of: io_uring, epoll."),
+        Mistake("mail { smtp_auth plain foo; }", "Each must be one of: plain, login, cram-md5, external, none."),
+        Mistake("mail { max_errors -1; }", "It must be a number from 0 to 1000000."),
+        Mistake(
+            "mail { imap_client_buffer 1; }", "It must be a size such as 4096, 4k or 1m, from 128 to 16777216 bytes."),
+        Mistake("mail { timeout never; }", "It must be a time such as 500ms, 30s, 5m or \"1h 30m\"."),
+        Mistake("error_log stderr loud;", "It must be one of: debug, info, notice, warn, error, crit, alert, emerg."),
+        Mistake(
+            "mail { auth_file data:ann; }",
+            "Line 1: expected \"name:{PLAIN}password\", \"name:{CRYPT}hash\", \"name:$hash\", a comment (#) or an empty line."
+        ),
+    ])
+    func `a second line says what would be accepted`(_ row: Mistake) {
+        let error = #expect(throws: ConfigurationError.self) { try ConfigurationFixture.load(row.text) }
+        #expect(error?.accepted == row.message)
+        #expect(error.map { "\($0)" } == error.map { "\($0.message)\n\(row.message)" })
+    }
+
+    @Test func `a name unlike any other has no suggestion`() {
+        let error = #expect(throws: ConfigurationError.self) { try ConfigurationFixture.load("zzzzzzzzzzzz;") }
+        #expect(error?.accepted == nil)
+        #expect(DirectiveTable.names(like: String(repeating: "x", count: 4096)).isEmpty)
+    }
+}

@@ -1,0 +1,78 @@
+import AsyncIO
+import MailSessions
+import TestSupport
+import Testing
+
+/// Security checklist G1: a canary password appears in nothing that a front-end reports.
+@Suite("secrecy of the front-ends")
+struct SecrecyTests {
+    private static let filler = String(repeating: "x", count: 40)
+
+    @Test(
+        "IMAP",
+        arguments: [
+            "a LOGIN ann canary\(filler)", "a login canary\(filler)", "a LOGINcanary\(filler)",
+            "LOGIN ann canary\(filler)",
+            "a   LOGIN \"ann\" \"canary\(filler)", "a LOGIN {6+}\r\ncanary canary\(filler)", "PASS canary\(filler)",
+            "a AUTHENTICATE PLAIN canary\(filler)", "a AUTHENTICATE PLAIN\r\ncanary\(filler)",
+            "GET /?password=canary HTTP/1.0\r\n", "a LOGIN ann canary\r\n",
+        ])
+    func imap(_ text: String) {
+        expectSecrecy(of: IMAPFrontEnd(settings: settings(.imap), isSecure: false, salts: .counting), text)
+    }
+
+    @Test(
+        "POP3",
+        arguments: [
+            "PASS canary\(filler)", "passcanary\(filler)", "USER ann\r\nPASS canary\(filler)", " PASS canary\(filler)",
+            "APOP ann canary\(filler)", "AUTH PLAIN canary\(filler)", "AUTH LOGIN\r\ncanary\(filler)",
+            "a LOGIN ann canary\(filler)", "USER ann\r\nPASS canary\r\n", "APOP ann canary\r\n",
+        ])
+    func pop3(_ text: String) {
+        expectSecrecy(of: POP3FrontEnd(settings: settings(.pop3), isSecure: false, salts: .counting), text)
+    }
+
+    @Test(
+        "SMTP",
+        arguments: [
+            "AUTH PLAIN canary\(filler)", "auth login canary\(filler)", "AUTH LOGIN\r\ncanary\(filler)",
+            "AUTH PLAIN canary\r\n", "AUTH PLAIN\r\ncanary\r\n", "AUTH PLAIN AGEAY2FuYXJ5\r\n",
+        ])
+    func smtp(_ text: String) {
+        expectSecrecy(of: SMTPFrontEnd(settings: settings(.smtp), isSecure: false, salts: .counting), text)
+    }
+
+    private func expectSecrecy(of frontEnd: some FrontEnd, _ text: String) {
+        var frontEnd = frontEnd
+        frontEnd.input.append(contentsOf: Array(text.utf8))
+        while true {
+            switch frontEnd.next() {
+            case .note(let note): #expect(!shown(note).contains("canary"))
+            case .ask(let attempt):
+                var report = ""
+                dump(attempt, to: &report)
+                #expect(!report.contains("canary") && !"\(attempt)".contains("canary"))
+                return
+            case .send(let bytes): #expect(!String(decoding: bytes, as: UTF8.self).contains("canary"))
+            case .receive, .finish: return
+            case .pause, .pauseUnlessInput, .startTLS: continue
+            }
+        }
+    }
+
+    private func shown(_ note: FrontEndNote) -> String {
+        switch note {
+        case .tooLongCommand(let excerpt), .rejected(let excerpt), .rejectedBeforeGreeting(let excerpt),
+            .foreignProtocol(let excerpt):
+            String(decoding: excerpt, as: UTF8.self)
+        default: "\(note)"
+        }
+    }
+
+    private func settings(_ mailProtocol: MailProtocol) -> ServerSettings {
+        var settings = ServerSettings.fixture(mailProtocol)
+        settings.clientBuffer = 40
+        settings.mechanisms.insert(.apop)
+        return settings
+    }
+}
