@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 extension RawClient {
@@ -54,4 +55,9 @@ extension Mail {
         case .smtp: "535 5.7.0 Invalid login or password"
         }
     }
+}
+
+/// The initial response of SASL PLAIN (RFC 4616).
+func plainCredentials(_ name: String, _ password: String) -> String {
+    Data("\0\(name)\0\(password)".utf8).base64EncodedString()
 }
