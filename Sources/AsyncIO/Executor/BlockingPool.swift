@@ -57,10 +57,12 @@ package final class BlockingPool: @unchecked Sendable {
     private func startThread() {
         var thread = pthread_t()
         let pool = unsafe Unmanaged.passRetained(self).toOpaque()
-        let status = unsafe pthread_create(&thread, nil, { argument in
-            guard let argument = unsafe argument else { return nil }
-            unsafe Unmanaged<BlockingPool>.fromOpaque(argument).takeRetainedValue().work()
-        }, pool)
+        let status = unsafe pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument = unsafe argument else { return nil }
+                unsafe Unmanaged<BlockingPool>.fromOpaque(argument).takeRetainedValue().work()
+            }, pool)
         precondition(status == 0, "no thread can be started")
         pthread_detach(thread)
     }

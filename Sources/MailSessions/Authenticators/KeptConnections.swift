@@ -5,14 +5,15 @@ import AsyncIO
 /// Newest first, so that those beyond the usual demand grow old; whoever takes one must be ready to
 /// find it closed by the service, and then opens a new one.
 package actor KeptConnections {
-    package nonisolated let unownedExecutor: UnownedSerialExecutor
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+    private let executor: RingExecutor
     private let maximum: Int
     private var idle: [Descriptor] = []
 
     /// Keeps at most `maximum` connections.
     package init(maximum: Int, on executor: RingExecutor) {
         self.maximum = maximum
-        unownedExecutor = unsafe executor.asUnownedSerialExecutor()
+        self.executor = executor
     }
 
     /// How many are kept at present.

@@ -28,6 +28,8 @@ package enum AuthenticatorFailure: Error, Sendable, Equatable {
     case fault(SocketAddress, AuthHTTPFault)
     /// It asked for patience more than `AuthHTTPClient.waitsMaximum` times.
     case endlessWait(SocketAddress)
+    /// It knows the client, but no back-end is configured.
+    case noBackEnd
     /// More password hashes wait to be checked than `BlockingPool.queueMaximum`.
     case overloaded
 }

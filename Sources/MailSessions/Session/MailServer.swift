@@ -1,0 +1,62 @@
+import AsyncIO
+import Glibc
+
+/// One `server {}` at work in one worker: its settings, and what its sessions share.
+package final class MailServer: Sendable {
+    package let settings: ServerSettings
+    package let authenticator: any Authenticator
+    /// Places for clients: `max_connections` within the worker's `worker_connections`.
+    package let clients: ConnectionBudget
+    /// Places for connections to back-ends and services.
+    package let connections: ConnectionBudget
+
+    /// - Parameters:
+    ///   - connections: the worker's budget, shared by all its servers.
+    ///   - kept: idle connections to the auth_http service, shared by servers that use the same one.
+    package init(
+        _ settings: ServerSettings, connections: ConnectionBudget, kept: KeptConnections, hashing: BlockingPool
+    ) {
+        self.settings = settings
+        self.connections = connections
+        clients = settings.maxConnections.map { ConnectionBudget(maximum: $0, within: connections) } ?? connections
+        authenticator =
+            switch settings.authenticator {
+            case .http(let http): AuthHTTPClient(http, for: settings, kept: kept, budget: connections)
+            case .accounts(let accounts):
+                AccountsAuthenticator(accounts, backEnd: settings.backEnd, hashing: hashing)
+            }
+    }
+
+    /// The protocol's line for a client that must go; such as one that there is no place for.
+    package func farewell(_ reason: Farewell) -> [UInt8] {
+        frontEnd(salts: SaltFactory(serverName: settings.name) { _ in .fresh }).farewell(reason)
+    }
+
+    /// The client's side of a new session, without TLS.
+    func frontEnd(salts: SaltFactory) -> any FrontEnd {
+        switch settings.mailProtocol {
+        case .imap: IMAPFrontEnd(settings: settings, isSecure: false, salts: salts)
+        case .pop3: POP3FrontEnd(settings: settings, isSecure: false, salts: salts)
+        case .smtp: SMTPFrontEnd(settings: settings, isSecure: false, salts: salts)
+        }
+    }
+
+    /// The back-end's side of a login.
+    func backEndLogin(
+        _ credentials: BackEndCredentials, _ context: ReplyContext, _ client: ClientFacts
+    ) -> any BackEndLogin {
+        switch settings.mailProtocol {
+        case .imap: IMAPBackEnd(credentials: credentials, context: context, settings: settings)
+        case .pop3: POP3BackEnd(credentials: credentials, settings: settings)
+        case .smtp: SMTPBackEnd(credentials: credentials, context: context, settings: settings, client: client)
+        }
+    }
+}
+
+extension SaltFactory.Nonce {
+    /// What makes the next salt unique: the system's random numbers and clock.
+    static var fresh: SaltFactory.Nonce {
+        var generator = SystemRandomNumberGenerator()
+        return SaltFactory.Nonce(random: generator.next(), unixTime: Int64(time(nil)))
+    }
+}
