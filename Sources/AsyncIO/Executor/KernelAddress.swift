@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A socket address in the form the kernel reads and writes: a `sockaddr` of known length.

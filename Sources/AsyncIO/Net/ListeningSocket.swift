@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A bound and listening stream socket; the master opens it, workers inherit its descriptor.

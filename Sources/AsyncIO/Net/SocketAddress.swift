@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Where a socket is bound or connected: IPv4, IPv6 or a unix path. A plain value, comparable and hashable.

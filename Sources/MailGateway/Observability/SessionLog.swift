@@ -1,0 +1,183 @@
+import AsyncIO
+import MailSessions
+
+/// Puts the events of sessions into nginx's words (nginx-mail.md §3.1, §11), for the logs of one server.
+struct SessionLog: SessionObserver {
+    private let log: Log
+
+    init(_ log: Log) { self.log = log }
+
+    func observe(_ event: SessionEvent, in context: SessionContext) {
+        guard let line = SessionLine(event, in: context), log.isEnabled(line.level) else { return }
+        log.write(line.level, connection: context.number, line.text + line.suffix(in: context))
+    }
+
+    /// A client that there was no place for.
+    func refused(_ number: UInt64, _ text: String) { log.write(.alert, connection: number, text) }
+}
+
+/// One line about one event: level and text, without time and place.
+struct SessionLine {
+    var level: LogLevel
+    var text: String
+    /// " while …", or nothing.
+    private var action: String?
+    /// What stands behind the usual suffix.
+    private var trailer = ""
+    private var hasSuffix = true
+
+    private init(_ level: LogLevel, _ text: String, while action: String?) {
+        self.level = level
+        self.text = text
+        self.action = action
+    }
+
+    /// nil for events that nginx has no line for.
+    init?(_ event: SessionEvent, in context: SessionContext) {
+        let action = SessionLine.action(in: context.phase)
+        switch event {
+        case .connected:
+            self.init(.info, "client \(context.client) connected to \(context.listener)", while: nil)
+            hasSuffix = false
+        case .note(let note):
+            self.init(.info, SessionLine.text(note), while: action)
+        case .clientFailed(let error):
+            guard let text = SessionLine.text(client: error) else { return nil }
+            self.init(.info, text, while: action)
+        case .loginRefused(let text):
+            self.init(.info, "client login failed: \(LogText.quoted(text))", while: action)
+        case .authenticatorFailed(let failure):
+            let isAlert = failure.isWantOfPlaces
+            self.init(isAlert ? .alert : .error, SessionLine.text(failure), while: action)
+        case .backEndFailed(let failure):
+            self.init(SessionLine.level(failure), SessionLine.text(failure, context), while: action)
+        case .loggedIn:
+            self.init(.info, "client logged in", while: nil)
+        case .ended(.relayed(let end, let received, let sent)):
+            let isDone = end == .finished
+            self.init(.info, SessionLine.text(end), while: isDone ? nil : action)
+            trailer = ", bytes from/to client: \(received)/\(sent)"
+        case .ended:
+            return nil
+        }
+    }
+
+    /// What is known of the session, in nginx's order.
+    func suffix(in context: SessionContext) -> String {
+        guard hasSuffix else { return "" }
+        var suffix = action.map { " while \($0)" } ?? ""
+        suffix += ", client: \(context.client.hostText), server: \(context.listener)"
+        if let login = context.login, !login.isEmpty { suffix += ", login: \(LogText.quoted(login))" }
+        if let backEnd = context.backEnd { suffix += ", upstream: \(backEnd)" }
+        return suffix + trailer
+    }
+
+    // MARK: Words
+
+    private static func action(in phase: SessionPhase) -> String {
+        switch phase {
+        case .greeting: "sending client greeting line"
+        case .authenticating: "in auth state"
+        case .askingAuthenticator: "in http auth state"
+        case .connectingToBackEnd: "connecting to upstream"
+        case .loggingInAtBackEnd: "reading response from upstream"
+        case .relaying: "proxying"
+        }
+    }
+
+    private static func text(_ note: FrontEndNote) -> String {
+        switch note {
+        case .tooLongCommand(let excerpt): "client sent too long command \(LogText.quoted(excerpt))"
+        case .tooManyErrors: "client sent too many invalid commands"
+        case .invalidBase64(let mechanism): "client sent invalid base64 encoding in AUTH \(mechanism) command"
+        case .invalidPlainLogin: "client sent invalid login in AUTH PLAIN command"
+        case .invalidPlainPassword: "client sent invalid password in AUTH PLAIN command"
+        case .invalidCramMD5Hash: "client sent invalid CRAM-MD5 hash in AUTH CRAM-MD5 command"
+        case .rejected(let excerpt): "client was rejected: \(LogText.quoted(excerpt))"
+        case .rejectedBeforeGreeting(let excerpt): "client was rejected before greeting: \(LogText.quoted(excerpt))"
+        case .foreignProtocol(let excerpt): "client speaks another protocol: \(LogText.quoted(excerpt))"
+        }
+    }
+
+    private static func text(client error: IOError) -> String? {
+        switch error {
+        case .timedOut: "client \(error)"
+        // A client that simply goes leaves no line, as in nginx.
+        case .closed, .cancelled, .noPlace: nil
+        case .system: "\(error)"
+        }
+    }
+
+    private static func text(_ failure: AuthenticatorFailure) -> String {
+        switch failure {
+        case .unreachable(_, .noPlace): "worker_connections are not enough"
+        case .unreachable(let service, .timedOut): "auth http server \(service) \(IOError.timedOut)"
+        case .unreachable(let service, .closed): "auth http server \(service) closed the connection without an answer"
+        case .unreachable(let service, .system(.connect, let code)): text(connecting: service, code)
+        case .unreachable(let service, let error): "\(error) with auth http server \(service)"
+        case .fault(let service, let fault): "auth http server \(service) \(text(fault))"
+        case .endlessWait(let service):
+            "auth http server \(service) answered WAIT more than \(AuthHTTPClient.waitsMaximum) times"
+        case .noBackEnd: "no \"proxy_pass\" is defined for the accounts of \"auth_file\""
+        case .overloaded: "too many passwords wait to be checked"
+        }
+    }
+
+    private static func text(_ fault: AuthHTTPFault) -> String {
+        switch fault {
+        case .response: "sent invalid response"
+        case .header: "sent invalid header in response"
+        case .tooLong: "sent a response of more than \(AuthHTTPExchange.headMaximum) bytes"
+        case .status(let status): "answered \(status) without Auth-Status"
+        case .missingServerOrPort: "did not send server or port"
+        case .missingPassword: "did not send password"
+        case .serverAddress(let text): "sent invalid server address:\(LogText.quoted(text))"
+        case .serverPort(let text): "sent invalid server port:\(LogText.quoted(text))"
+        }
+    }
+
+    private static func level(_ failure: BackEndFailure) -> LogLevel {
+        switch failure {
+        case .io(.timedOut): .info
+        case .io(.noPlace): .alert
+        case .invalidResponse(_, isPassedOn: true): .info
+        default: .error
+        }
+    }
+
+    private static func text(_ failure: BackEndFailure, _ context: SessionContext) -> String {
+        switch failure {
+        case .io(.timedOut): "upstream \(IOError.timedOut)"
+        case .io(.closed): "upstream closed the connection before the login was done"
+        case .io(.noPlace): "worker_connections are not enough"
+        case .io(.system(.connect, let code)):
+            context.backEnd.map { text(connecting: $0, code) } ?? "\(IOError.system(.connect, code: code))"
+        case .io(let error): "\(error)"
+        case .invalidResponse(let reply, _): "upstream sent invalid response: \(LogText.quoted(reply))"
+        case .responseTooLong: "upstream sent too long response line"
+        case .unsendableCredentials: "the credentials cannot be sent to this upstream, or no password is available"
+        }
+    }
+
+    /// nginx names the address inside: `connect() to 192.0.2.1:143 failed (111: Connection refused)`.
+    private static func text(connecting to: SocketAddress, _ code: Int32) -> String {
+        "connect() to \(to) failed (\(code): \(IOError.text(code)))"
+    }
+
+    private static func text(_ end: Relay.End) -> String {
+        switch end {
+        case .finished: "proxied session done"
+        case .timedOut: "client \(IOError.timedOut)"
+        case .cancelled: "shutdown timeout"
+        case .failed(let error): "\(error)"
+        }
+    }
+}
+
+extension AuthenticatorFailure {
+    /// The worker has no connection left to ask with.
+    fileprivate var isWantOfPlaces: Bool {
+        if case .unreachable(_, .noPlace) = self { return true }
+        return false
+    }
+}
