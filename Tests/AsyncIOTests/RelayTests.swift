@@ -58,9 +58,10 @@ import Testing
         async let sentDown: Void = send(down, from: backEnd)
         async let receivedUp = receive(up, at: backEnd)
         async let receivedDown = receive(down, at: client)
-        let result = await Relay(
-            client: clientSide, backEnd: backEndSide, limits: Relay.Limits(timeout: .seconds(60))
-        ).run(toBackEnd: Array("first up".utf8), toClient: Array("first down".utf8))
+        let result = Relay(
+            client: clientSide, backEnd: backEndSide, limits: Relay.Limits(timeout: .seconds(60)),
+            toBackEnd: Array("first up".utf8), toClient: Array("first down".utf8))
+        await result.run()
         #expect(result.end == .finished)
         #expect(result.received == UInt64(up.bytes.count + 8))
         #expect(result.sent == UInt64(down.bytes.count + 10))
@@ -130,11 +131,13 @@ import Testing
     func cancellingEndsARelay(_ kernel: KernelUnderTest) async throws {
         try await KernelTests.run(kernel) { executor in
             let ends = try await RelayTests.Ends(on: executor)
-            async let ended = ends.relay(timeout: .seconds(60))
+            async let ended = end(of: ends)
             try await executor.sleep(until: executor.now + .milliseconds(10), scope: nil)
             ends.scope.cancel()
-            #expect(await ended.end == .cancelled)
+            #expect(await ended == .cancelled)
         }
+
+        @Sendable func end(of ends: RelayTests.Ends) async -> Relay.End? { await ends.relay(timeout: .seconds(60)).end }
     }
 
     @Test("a client that leaves a silent back-end behind ends the relay", arguments: KernelUnderTest.allCases)
@@ -161,11 +164,12 @@ import Testing
             (backEndSide, backEnd) = try await executor.connectedPair(in: scope)
         }
 
-        func relay(timeout: Duration, drain: Duration = .seconds(10)) async -> Relay.Result {
+        func relay(timeout: Duration, drain: Duration = .seconds(10)) async -> Relay {
             var limits = Relay.Limits(timeout: timeout)
             limits.drain = drain
-            return await Relay(client: clientSide, backEnd: backEndSide, limits: limits).run(
-                toBackEnd: [], toClient: [])
+            let relay = Relay(client: clientSide, backEnd: backEndSide, limits: limits, toBackEnd: [], toClient: [])
+            await relay.run()
+            return relay
         }
     }
 }

@@ -43,7 +43,8 @@ package protocol Kernel: AnyObject {
     /// Ends the stream towards the peer (FIN); what the peer sends can still be received.
     func shutdownSending(_ descriptor: Int32)
 
-    /// Sets what every mail connection has: no delay for small segments, keep-alive.
+    /// Sets what every connection of ours has: no delay for small segments, keep-alive. Accepted ones
+    /// inherit it from their listener (`ListeningSocket`).
     func prepareStream(_ descriptor: Int32)
 
     /// Who is at the other end; nil when it has gone.

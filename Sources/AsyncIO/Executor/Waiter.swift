@@ -2,16 +2,16 @@
 // Safety: made by `wait` only, and consumed by `resume`, so it can be resumed neither twice nor never
 // (whoever drops one without resuming it leaves its task parked, which the leak checks of the tests show).
 @safe
-struct Waiter<Value: Sendable>: ~Copyable {
+package struct Waiter<Value: Sendable>: ~Copyable {
     private let continuation: UnsafeContinuation<Value, Never>
 
     private init(_ continuation: UnsafeContinuation<Value, Never>) { unsafe self.continuation = continuation }
 
     /// Parks the current task and hands its waiter to `store`.
-    static func wait(_ store: (consuming Waiter) -> Void) async -> Value {
+    package static func wait(_ store: (consuming Waiter) -> Void) async -> Value {
         await unsafe withUnsafeContinuation { unsafe store(Waiter($0)) }
     }
 
     /// Lets the task go on with `value`; it runs in one of the executor's next jobs.
-    consuming func resume(returning value: Value) { unsafe continuation.resume(returning: value) }
+    package consuming func resume(returning value: Value) { unsafe continuation.resume(returning: value) }
 }

@@ -13,6 +13,7 @@ package enum Dialer {
             budget?.giveBack()
             throw error
         }
+        executor.kernel.prepareStream(descriptor)
         let socket = Socket(adopting: descriptor, scope: scope, place: budget)
         let completion = await executor.perform(
             .connect, on: socket.descriptor, deadline: deadline, scope: scope

@@ -78,6 +78,11 @@ package struct ListeningSocket: Sendable {
         _ options: Options, to descriptor: Int32, _ address: SocketAddress
     ) throws(IOError) {
         var settings: [(level: Int32, name: Int32, value: Int32)] = [(SOL_SOCKET, SO_REUSEADDR, 1)]
+        if case .unix = address {
+        } else {
+            // What every connection has; accepted sockets inherit it, which saves two calls each.
+            settings += [(Int32(IPPROTO_TCP), TCP_NODELAY, 1), (SOL_SOCKET, SO_KEEPALIVE, 1)]
+        }
         if options.reusePort { settings.append((SOL_SOCKET, SO_REUSEPORT, 1)) }
         if case .ipv6 = address {
             settings.append((Int32(IPPROTO_IPV6), IPV6_V6ONLY, options.ipv6Only ? 1 : 0))

@@ -32,47 +32,47 @@ package final class Relay {
         case failed(IOError)
     }
 
-    /// What went through, in bytes.
-    package struct Result: Sendable {
-        package var end: End
-        package var received: UInt64
-        package var sent: UInt64
-    }
-
     let limits: Limits
-    let scope: CancellationScope
+    package let scope: CancellationScope
     private let upward: RelayDirection
     private let downward: RelayDirection
     private var lastActivity: Instant
     private var timer: Operation?
-    private var end: End?
+    /// How it ended; nil before.
+    package private(set) var end: End?
     private var waiter: Waiter<Void>?
 
     var executor: RingExecutor { scope.executor }
 
-    /// A relay between two connected sockets of one scope.
-    package init(client: Socket, backEnd: Socket, limits: Limits) {
+    /// A relay between two connected sockets of one scope. What was read from either side before,
+    /// while logging in, goes first.
+    package init(client: Socket, backEnd: Socket, limits: Limits, toBackEnd: [UInt8], toClient: [UInt8]) {
         self.limits = limits
         scope = client.scope
         lastActivity = client.executor.now
-        upward = RelayDirection(from: client, to: backEnd, isStreaming: true)
-        downward = RelayDirection(from: backEnd, to: client, isStreaming: false)
+        upward = RelayDirection(from: client, to: backEnd, isStreaming: true, first: toBackEnd)
+        downward = RelayDirection(from: backEnd, to: client, isStreaming: false, first: toClient)
     }
 
-    /// Relays until the end. What was read from either side before, while logging in, goes first.
-    package func run(toBackEnd: [UInt8], toClient: [UInt8]) async -> Result {
+    /// Relays until the end.
+    package func run() async {
         await Waiter.wait { waiter in
             self.waiter = consume waiter
-            begin(toBackEnd: toBackEnd, toClient: toClient)
+            begin()
         }
-        return Result(end: end ?? .finished, received: upward.byteCount, sent: downward.byteCount)
     }
 
-    private func begin(toBackEnd: [UInt8], toClient: [UInt8]) {
+    /// Bytes received from the client.
+    package var received: UInt64 { upward.byteCount }
+
+    /// Bytes sent to the client, or on their way when the relay broke.
+    package var sent: UInt64 { downward.byteCount }
+
+    private func begin() {
         if scope.isCancelled { return finish(.cancelled) }
         startTimer(at: executor.now + limits.timeout)
-        upward.begin(in: self, first: toBackEnd)
-        downward.begin(in: self, first: toClient)
+        upward.begin(in: self)
+        downward.begin(in: self)
     }
 
     // MARK: What directions report
@@ -82,9 +82,11 @@ package final class Relay {
 
     var isEnding: Bool { end != nil }
 
-    /// A direction has delivered everything and ended its target's stream.
-    func directionFinished() {
+    /// A direction has delivered everything that its source sent before its end.
+    func directionFinished(towards target: Socket) {
+        // The second end needs no half-close: both connections are closed at once.
         if upward.isFinished, downward.isFinished { return finish(.finished) }
+        target.shutdownSending()
         // From here on the shorter bound counts.
         if let timer { executor.setDeadline(executor.now + limits.drain, of: timer) }
     }

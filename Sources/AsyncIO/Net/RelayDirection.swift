@@ -4,8 +4,7 @@ import Glibc
 ///
 /// At most one receive and one send are in flight. Received pieces queue while a send is under way
 /// and then leave together in one call. How much may queue adapts: it doubles while the receiver
-/// takes everything at once and falls to one buffer when a send has to wait, so that a slow reader
-/// holds little. When the pool runs dry the executor cancels waiting sends; the rest is then copied
+/// keeps up and falls to one buffer when it does not, so that a slow reader holds little. When the pool runs dry the executor cancels waiting sends; the rest is then copied
 /// out (`spill`) and the buffers go back.
 final class RelayDirection {
     private let source: Socket
@@ -22,18 +21,22 @@ final class RelayDirection {
     private var queuedBytes = 0
     /// Bytes of our own to send before the queue: what was read at login, or copied out of buffers.
     private var spill: [UInt8] = []
+    private var sendStarted = Instant.never
     /// How many bytes may be queued or received at once.
     private var allowance: Int
     private var sourceEnded = false
-    /// Everything was delivered and the target's stream ended.
+    /// Everything was delivered, the end of the stream included.
     private(set) var isFinished = false
     /// Bytes received from the source.
     private(set) var byteCount: UInt64 = 0
 
-    init(from source: Socket, to target: Socket, isStreaming: Bool) {
+    /// - Parameter first: sent before anything received.
+    init(from source: Socket, to target: Socket, isStreaming: Bool, first: [UInt8]) {
         self.source = source
         self.target = target
         self.isStreaming = isStreaming
+        spill = first
+        byteCount = UInt64(first.count)
         allowance = 2 * source.executor.kernel.buffers.size
     }
 
@@ -43,11 +46,9 @@ final class RelayDirection {
     /// Nothing is in flight and no buffer is held.
     var isIdle: Bool { receiving == nil && sending == nil && queue.isEmpty }
 
-    /// Starts receiving; `first` is sent before anything received.
-    func begin(in relay: Relay, first: [UInt8]) {
+    /// Starts sending and receiving.
+    func begin(in relay: Relay) {
         self.relay = relay
-        spill = first
-        byteCount = UInt64(first.count)
         pump()
     }
 
@@ -87,13 +88,13 @@ final class RelayDirection {
         } else if !queue.isEmpty {
             let pieces = queue
             queue = []
+            sendStarted = executor.now
             sending = executor.start(.sendVector, on: target.descriptor, scope: relay.scope, handler: self) {
                 $0.vector = pieces
             }
         } else if sourceEnded, !isFinished {
             isFinished = true
-            target.shutdownSending()
-            relay.directionFinished()
+            relay.directionFinished(towards: target)
         }
     }
 
@@ -101,7 +102,7 @@ final class RelayDirection {
         let request: Operation.Request =
             isStreaming
             ? .receiveMany
-            : .receiveBundle(limit: allowance, expectsSilence: queuedBytes == 0 || byteCount == 0)
+            : .receiveBundle(limit: limit, expectsSilence: queuedBytes == 0 || byteCount == 0)
         receiving = executor.start(request, on: source.descriptor, scope: relay.scope, handler: self)
     }
 
@@ -146,7 +147,7 @@ final class RelayDirection {
             return
         }
         queuedBytes -= length
-        adaptAllowance(after: operation, relay)
+        adaptAllowance(relay)
         if operation.sent == length { return }
         if completion.result == -ECANCELED, !relay.scope.isCancelled {
             spill = rest(of: pieces, after: operation.sent) + rest(of: queue, after: 0)
@@ -166,11 +167,16 @@ final class RelayDirection {
         }
     }
 
-    /// A send that did not end in the turn that submitted it has waited for its receiver.
-    private func adaptAllowance(after operation: Operation, _ relay: Relay) {
-        let hasWaited = executor.turnNumber > operation.turn + 1
-        allowance = hasWaited ? pool.size : min(relay.limits.held, allowance * 2)
+    /// Whoever keeps a send waiting this long reads slowly; a busy receiver on another core takes far less.
+    private static let slowness = Duration.milliseconds(50)
+
+    private func adaptAllowance(_ relay: Relay) {
+        let isSlow = executor.now - sendStarted > RelayDirection.slowness
+        allowance = isSlow ? pool.size : min(relay.limits.held, allowance * 2)
     }
+
+    /// What one receive may take: the allowance, but no more than half of the buffers nobody holds.
+    private var limit: Int { min(allowance, max(1, (pool.count - pool.lent) / 2) * pool.size) }
 
     private func rest(of pieces: [LentBytes], after sent: Int) -> [UInt8] {
         var rest: [UInt8] = []

@@ -15,10 +15,9 @@ package struct Socket: Sendable {
         self.scope = scope
     }
 
-    /// Takes over a new connection's descriptor and sets what every one has: no delay, keep-alive.
-    package init(adopting descriptor: Int32, scope: CancellationScope, place: ConnectionBudget? = nil) {
-        self.init(Descriptor(adopting: descriptor, of: scope.executor, place: place), scope: scope)
-        executor.kernel.prepareStream(descriptor)
+    /// Takes over a descriptor that holds a place in `budget`.
+    package init(adopting descriptor: Int32, scope: CancellationScope, place budget: ConnectionBudget? = nil) {
+        self.init(Descriptor(adopting: descriptor, of: scope.executor, place: budget), scope: scope)
     }
 
     package var executor: RingExecutor { scope.executor }

@@ -8,7 +8,8 @@ struct SessionLog: SessionObserver {
     init(_ log: Log) { self.log = log }
 
     func observe(_ event: SessionEvent, in context: SessionContext) {
-        guard let line = SessionLine(event, in: context), log.isEnabled(line.level) else { return }
+        // Most events of most sessions are below the level: find that out before any text is made.
+        guard log.isEnabled(SessionLine.level(event)), let line = SessionLine(event, in: context) else { return }
         log.write(line.level, connection: context.number, line.text + line.suffix(in: context))
     }
 
@@ -35,27 +36,27 @@ struct SessionLine {
     /// nil for events that nginx has no line for.
     init?(_ event: SessionEvent, in context: SessionContext) {
         let action = SessionLine.action(in: context.phase)
+        let level = SessionLine.level(event)
         switch event {
         case .connected:
-            self.init(.info, "client \(context.client) connected to \(context.listener)", while: nil)
+            self.init(level, "client \(context.client) connected to \(context.listener)", while: nil)
             hasSuffix = false
         case .note(let note):
-            self.init(.info, SessionLine.text(note), while: action)
+            self.init(level, SessionLine.text(note), while: action)
         case .clientFailed(let error):
             guard let text = SessionLine.text(client: error) else { return nil }
-            self.init(.info, text, while: action)
+            self.init(level, text, while: action)
         case .loginRefused(let text):
-            self.init(.info, "client login failed: \(LogText.quoted(text))", while: action)
+            self.init(level, "client login failed: \(LogText.quoted(text))", while: action)
         case .authenticatorFailed(let failure):
-            let isAlert = failure.isWantOfPlaces
-            self.init(isAlert ? .alert : .error, SessionLine.text(failure), while: action)
+            self.init(level, SessionLine.text(failure), while: action)
         case .backEndFailed(let failure):
-            self.init(SessionLine.level(failure), SessionLine.text(failure, context), while: action)
+            self.init(level, SessionLine.text(failure, context), while: action)
         case .loggedIn:
-            self.init(.info, "client logged in", while: nil)
+            self.init(level, "client logged in", while: nil)
         case .ended(.relayed(let end, let received, let sent)):
             let isDone = end == .finished
-            self.init(.info, SessionLine.text(end), while: isDone ? nil : action)
+            self.init(level, SessionLine.text(end), while: isDone ? nil : action)
             trailer = ", bytes from/to client: \(received)/\(sent)"
         case .ended:
             return nil
@@ -136,12 +137,13 @@ struct SessionLine {
         }
     }
 
-    private static func level(_ failure: BackEndFailure) -> LogLevel {
-        switch failure {
-        case .io(.timedOut): .info
-        case .io(.noPlace): .alert
-        case .invalidResponse(_, isPassedOn: true): .info
-        default: .error
+    /// How severe an event is: what clients do is `info`, what services and back-ends do wrong `error`.
+    static func level(_ event: SessionEvent) -> LogLevel {
+        switch event {
+        case .authenticatorFailed(.unreachable(_, .noPlace)), .backEndFailed(.io(.noPlace)): .alert
+        case .backEndFailed(.io(.timedOut)), .backEndFailed(.invalidResponse(_, isPassedOn: true)): .info
+        case .authenticatorFailed, .backEndFailed: .error
+        case .connected, .note, .clientFailed, .loginRefused, .loggedIn, .ended: .info
         }
     }
 
@@ -171,13 +173,5 @@ struct SessionLine {
         case .cancelled: "shutdown timeout"
         case .failed(let error): "\(error)"
         }
-    }
-}
-
-extension AuthenticatorFailure {
-    /// The worker has no connection left to ask with.
-    fileprivate var isWantOfPlaces: Bool {
-        if case .unreachable(_, .noPlace) = self { return true }
-        return false
     }
 }

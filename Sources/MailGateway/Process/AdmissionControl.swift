@@ -37,7 +37,6 @@ actor AdmissionControl {
             return nil
         }
         let connection = Descriptor(adopting: descriptor, of: executor, place: server.clients)
-        executor.kernel.prepareStream(descriptor)
         return MailSession(
             number: count, connection: connection, listener: route.listen.address, server: server, executor: executor,
             observer: logs[route.server])

@@ -4,8 +4,10 @@ import MailSessions
 /// Accepts and serves the clients of one worker.
 ///
 /// ```
-///   run ─┬─ listener ─┬─ session
-///        │            └─ session …      (discarding group per listener)
+///   run ─┬─ listener ─┬─ logins ─┬─ session logging in
+///        │            │          └─ session …
+///        │            └─ relays ─┬─ session logged in
+///        │                       └─ session …
 ///        ├─ listener …
 ///        └─ the wait for `cancel`
 /// ```
@@ -26,7 +28,8 @@ final class Supervisor: Sendable {
     /// Cancelled to end everything.
     private let serving: CancellationScope
 
-    /// - Parameter descriptors: the listening descriptors of `configuration.sockets`, in the same order.
+    /// - Parameter descriptors: the listening descriptors of `configuration.sockets`, in the same order;
+    ///   closed when accepting ends.
     init(configuration: Configuration, descriptors: [Int32], log: Log, executor: RingExecutor) {
         sockets = Array(zip(configuration.sockets, descriptors))
         self.log = log
@@ -97,12 +100,33 @@ final class Supervisor: Sendable {
     // MARK: One listener
 
     private func serve(_ socket: PlannedSocket, _ descriptor: Int32) async {
-        await withDiscardingTaskGroup { sessions in
+        let loggedIn = LoggedInSessions(on: executor)
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.relay(loggedIn) }
+            await logIn(socket, descriptor, loggedIn)
+            await loggedIn.close()
+        }
+    }
+
+    /// Accepts clients and logs them in, each in a task of its own, until accepting ends and the last is done.
+    private func logIn(_ socket: PlannedSocket, _ descriptor: Int32, _ loggedIn: LoggedInSessions) async {
+        await withDiscardingTaskGroup { logins in
             let acceptor = Acceptor(listening: descriptor, scope: accepting)
             while let connection = await accept(from: acceptor) {
                 if let session = await admission.admit(connection, from: socket) {
-                    sessions.addTask { await session.run() }
+                    logins.addTask { if await session.logIn() { await loggedIn.add(session) } }
                 }
+            }
+            // Now, not after the last session: as long as any process holds it, clients queue up there.
+            executor.kernel.close(descriptor)
+        }
+    }
+
+    /// Relays logged-in clients, each in a task of its own, until no more come and the last has gone.
+    private func relay(_ loggedIn: LoggedInSessions) async {
+        await withDiscardingTaskGroup { relays in
+            while let session = await loggedIn.next() {
+                relays.addTask { await session.relay() }
             }
         }
     }

@@ -5,8 +5,8 @@ import AsyncIO
 /// ```
 ///   greeting → authenticating ⇄ asking the authenticator → connecting → logging in → relaying → end
 /// ```
-/// The login, with its deep calls, runs in a child task, so that its stack is given back; what waits
-/// for hours afterwards is `relay` alone.
+/// It is served in two tasks: `logIn`, with its deep calls, whose stack is given back when it ends, and
+/// `relay`, which waits for hours in as shallow a stack as can be. What is not needed any more is let go.
 package actor MailSession {
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe client.executor.asUnownedSerialExecutor()
@@ -15,6 +15,8 @@ package actor MailSession {
     private let client: Socket
     private let observer: any SessionObserver
     private var context: SessionContext
+    /// From the login to the end.
+    private var relay: Relay?
 
     /// A session for the client that `connection` leads to; nothing happens before `run`.
     package init(
@@ -29,17 +31,31 @@ package actor MailSession {
             client: client.peerAddress ?? .unix(""), listener: listener)
     }
 
-    /// Serves the client to the end, which the observer is told of. Cancelling the task ends it early.
-    package func run() async {
+    /// Greets the client and logs it in at its back-end; whether it is to be relayed then. If not,
+    /// the session is over. Cancelling the task ends it early.
+    package func logIn() async -> Bool {
         report(.connected)
-        await withCancellation(of: client.scope) {
-            let end: SessionEnd =
-                switch await logInApart() {
-                case .success(let login): await relay(login)
-                case .failure(let end): end
-                }
-            report(.ended(end))
+        return await withCancellation(of: client.scope) {
+            do throws(SessionEnd) {
+                prepareRelay(try await establish())
+                return true
+            } catch {
+                report(.ended(error))
+                return false
+            }
         }
+    }
+
+    /// Relays between client and back-end to the end of the session, after a successful `logIn`.
+    package func relay() async {
+        guard let relay else { preconditionFailure("relayed before the login") }
+        await withCancellation(of: relay.scope) { await relay.run() }
+        conclude(relay)
+    }
+
+    /// Both, in one task.
+    package func run() async {
+        if await logIn() { await relay() }
     }
 
     func report(_ event: SessionEvent) { observer.observe(event, in: context) }
@@ -55,24 +71,13 @@ package actor MailSession {
         var toClient: [UInt8]
     }
 
-    private func logInApart() async -> Result<Login, SessionEnd> {
-        await withTaskGroup(of: Result<Login, SessionEnd>.self) { group in
-            group.addTask { await self.logIn() }
-            return await group.next() ?? .failure(.cancelled)
-        }
-    }
-
-    private func logIn() async -> Result<Login, SessionEnd> {
-        do throws(SessionEnd) {
-            let salts = SaltFactory(serverName: server.settings.name) { _ in .fresh }
-            let request = try await converse(server.frontEnd(salts: salts))
-            let deadline = client.executor.now + server.settings.timeout
-            let backEnd = try await reach(request, deadline)
-            let login = server.backEndLogin(request.credentials, request.context, facts)
-            return .success(try await logIn(login, at: backEnd, request, deadline))
-        } catch {
-            return .failure(error)
-        }
+    private func establish() async throws(SessionEnd) -> Login {
+        let salts = SaltFactory(serverName: server.settings.name) { _ in .fresh }
+        let request = try await converse(server.frontEnd(salts: salts))
+        let deadline = client.executor.now + server.settings.timeout
+        let backEnd = try await reach(request, deadline)
+        let login = server.backEndLogin(request.credentials, request.context, facts)
+        return try await logIn(login, at: backEnd, request, deadline)
     }
 
     /// What is known of the client; the address it came to is asked for only where it is told on.
@@ -232,12 +237,17 @@ package actor MailSession {
 
     // MARK: Relay
 
-    private func relay(_ login: Login) async -> SessionEnd {
+    private func prepareRelay(_ login: Login) {
         context.phase = .relaying
         report(.loggedIn)
-        let relay = Relay(
-            client: client, backEnd: login.backEnd, limits: Relay.Limits(timeout: server.settings.proxy.timeout))
-        let result = await relay.run(toBackEnd: login.toBackEnd, toClient: login.toClient)
-        return .relayed(result.end, received: result.received, sent: result.sent)
+        relay = Relay(
+            client: client, backEnd: login.backEnd, limits: Relay.Limits(timeout: server.settings.proxy.timeout),
+            toBackEnd: login.toBackEnd, toClient: login.toClient)
+    }
+
+    // Not part of `relay`, whose stack would be kept large enough for it as long as the relay lasts.
+    @inline(never)
+    private func conclude(_ relay: Relay) {
+        report(.ended(.relayed(relay.end ?? .cancelled, received: relay.received, sent: relay.sent)))
     }
 }
