@@ -5,7 +5,7 @@
 /// called from any thread; it takes effect on the executor's.
 // Safety: `isCancelled` and `pending` are touched on the executor's thread only; `cancel` hops there.
 package final class CancellationScope: @unchecked Sendable {
-    let executor: RingExecutor
+    package let executor: RingExecutor
     private(set) var isCancelled = false
     private var pending: [Operation] = []
 
