@@ -31,7 +31,7 @@ import Testing
             Issue.record("the demo has an accounts file")
             return
         }
-        _ = accounts
+        #expect(accounts.count == 1)
         for (purpose, command) in DemoConfiguration.commands {
             #expect(command.contains("-u \(DemoConfiguration.account):\(DemoConfiguration.account)"), "\(purpose)")
         }

@@ -19,7 +19,8 @@ struct DemoBackEnd: Sendable {
     ///   for listeners of its own, whose addresses it prints.
     static func main(descriptors: [Int32]) throws(StartFailure) {
         let signals = [SIGTERM, SIGINT]
-        ProcessSignals.prepare(for: signals)
+        // QUIT of a terminal reaches the whole group; the demo's mail is needed until the master says otherwise.
+        ProcessSignals.prepare(for: signals + [SIGQUIT])
         var listeners = Array(descriptors.dropFirst())
         if descriptors.isEmpty {
             let demo = try Demo()

@@ -16,7 +16,7 @@ enum ProcessSignals {
         Signals.block(signals)
     }
 
-    /// nginx's line.
+    /// nginx's line; a signal of the terminal has no sender.
     static func notice(_ signal: Int32, from sender: Int32) -> String {
         let (name, effect) =
             switch signal {
@@ -26,6 +26,7 @@ enum ProcessSignals {
             case SIGHUP: ("SIGHUP", "reload comes with a later version, going on unchanged")
             default: ("SIGUSR1", "reopening logs")
             }
-        return "signal \(signal) (\(name)) received from \(sender), \(effect)"
+        let origin = sender == 0 ? "" : " from \(sender)"
+        return "signal \(signal) (\(name)) received\(origin), \(effect)"
     }
 }

@@ -196,10 +196,12 @@ extension Worker {
 
     /// Gives up privileges, goes to `working_directory`, and keeps credentials out of core files.
     private func takeWorkersRole() throws(StartFailure) {
-        guard control != nil else { return }
-        try Credentials.ofWorkers(configuration)?.take()
-        if let directory = configuration.core.workingDirectory, unsafe chdir(directory) != 0 {
-            throw .lastError("chdir(\(quoted(directory)))")
+        // As in nginx, one process that is everything stays who and where it is.
+        if control != nil {
+            try Credentials.ofWorkers(configuration)?.take()
+            if let directory = configuration.core.workingDirectory, unsafe chdir(directory) != 0 {
+                throw .lastError("chdir(\(quoted(directory)))")
+            }
         }
         // After setuid, which resets it.
         guard clinux_forbid_core_dumps() == 0 else { throw .lastError("prctl(PR_SET_DUMPABLE)") }
