@@ -3,17 +3,23 @@ import Glibc
 
 /// The listening sockets of a configuration, opened by the master and inherited by every worker.
 struct BoundSockets: Sendable {
+    /// How often a taken address is tried, as in nginx: a process that was killed with requests in
+    /// flight at its ring frees its port a little late.
+    static let tries = 5
+    /// The pause between two tries, in microseconds; the start may block.
+    private static let pauseMicroseconds: UInt32 = 100_000
+
     /// For each planned socket its own one, or with `reuseport` one per worker.
     private let sockets: [[ListeningSocket]]
 
     /// Opens them all or none.
-    init(_ planned: [PlannedSocket], workers: Int) throws(StartFailure) {
+    init(_ planned: [PlannedSocket], workers: Int, tries: Int = BoundSockets.tries) throws(StartFailure) {
         var opened: [[ListeningSocket]] = []
         do throws(StartFailure) {
             for socket in planned {
                 opened.append([])
                 for _ in 0..<(socket.listen.options.isReusePort ? workers : 1) {
-                    opened[opened.count - 1].append(try BoundSockets.open(socket.listen))
+                    opened[opened.count - 1].append(try BoundSockets.open(socket.listen, tries: tries))
                 }
             }
         } catch {
@@ -31,13 +37,17 @@ struct BoundSockets: Sendable {
     /// Closes all, and removes the files of unix sockets.
     func close() { sockets.joined().forEach { $0.close() } }
 
-    private static func open(_ listen: ListenSettings) throws(StartFailure) -> ListeningSocket {
+    private static func open(_ listen: ListenSettings, tries: Int) throws(StartFailure) -> ListeningSocket {
         do throws(IOError) {
             return try ListeningSocket(on: listen.address, options: ListeningSocket.Options(listen.options))
         } catch {
             guard case .system(let call, let code) = error else { throw StartFailure("\(error)") }
-            throw .failed("\(call.rawValue) to \(listen.address)", code)
+            guard call == .bind, code == EADDRINUSE, tries > 1 else {
+                throw .failed("\(call.rawValue) to \(listen.address)", code)
+            }
         }
+        usleep(pauseMicroseconds)
+        return try open(listen, tries: tries - 1)
     }
 }
 
