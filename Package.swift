@@ -38,7 +38,7 @@ let package = Package(
         .executableTarget(
             name: "MailGateway",
             dependencies: [
-                "AsyncIO", "MailSessions",
+                "AsyncIO", "CLinux", "MailSessions",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -59,7 +59,11 @@ let package = Package(
         .testTarget(
             name: "MailSessionsTests", dependencies: ["AsyncIO", "MailSessions", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "MailGatewayTests", dependencies: ["MailGateway", "TestSupport"], swiftSettings: strict),
+            name: "MailGatewayTests",
+            dependencies: [
+                "MailGateway", "TestSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["MailGateway", "TestSupport"], exclude: ["Clients"],
             swiftSettings: strict),

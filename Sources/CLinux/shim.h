@@ -28,3 +28,15 @@ static inline int clinux_gettid(void)
 {
     return (int)syscall(SYS_gettid);
 }
+
+// sched_getaffinity(2) of the calling thread: the bytes of mask filled in, or -1.
+static inline int clinux_sched_getaffinity(unsigned char *mask, unsigned long size)
+{
+    return (int)syscall(SYS_sched_getaffinity, 0, size, mask);
+}
+
+// prctl(2) with PR_SET_DUMPABLE 0: no core files, no reading of our memory by others.
+static inline int clinux_forbid_core_dumps(void)
+{
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}

@@ -1,0 +1,29 @@
+import Glibc
+
+/// What a person reads who starts the program by hand.
+enum Terminal {
+    /// One line on standard error, as nginx has it: `mailgateway: [emerg] text`.
+    static func complain(_ level: LogLevel, _ text: String) { write("mailgateway: [\(level.rawValue)] \(text)") }
+
+    /// The failure, and what to do about it.
+    static func complain(_ failure: StartFailure) {
+        complain(.emerg, failure.text)
+        if let hint = failure.hint { write("mailgateway: \(hint)") }
+    }
+
+    /// Lines on standard error.
+    static func write(_ text: String) { put(text + "\n", to: STDERR_FILENO) }
+
+    /// Lines on standard output, which whoever reads it sees at once.
+    static func say(_ text: String) { put(text + "\n", to: STDOUT_FILENO) }
+
+    private static func put(_ text: String, to descriptor: Int32) {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            // A closed standard output is nobody's failure.
+            guard count > 0 || (count < 0 && errno == EINTR) else { return }
+            bytes = bytes.dropFirst(max(0, count))
+        }
+    }
+}

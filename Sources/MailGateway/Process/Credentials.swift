@@ -1,0 +1,38 @@
+import Glibc
+
+/// Whom the workers run as, looked up from `user`.
+struct Credentials: Sendable, Hashable {
+    let name: String
+    let user: uid_t
+    let group: gid_t
+
+    /// Looks the names up; nginx's texts for unknown ones.
+    init(_ settings: UserSettings) throws(StartFailure) {
+        guard let entry = unsafe getpwnam(settings.name) else {
+            throw StartFailure("getpwnam(\(quoted(settings.name))) failed")
+        }
+        guard let groupEntry = unsafe getgrnam(settings.group) else {
+            throw StartFailure("getgrnam(\(quoted(settings.group))) failed")
+        }
+        name = settings.name
+        user = unsafe entry.pointee.pw_uid
+        group = unsafe groupEntry.pointee.gr_gid
+    }
+
+    /// Becomes this user for good: group, further groups, user, in the order that still may.
+    func take() throws(StartFailure) {
+        guard setgid(group) == 0 else { throw .lastError("setgid(\(group))") }
+        guard unsafe initgroups(name, group) == 0 else { throw .lastError("initgroups(\(name), \(group))") }
+        guard setuid(user) == 0 else { throw .lastError("setuid(\(user))") }
+    }
+
+    /// Those of `configuration` if they can be taken on, that is if we are root; nil otherwise.
+    static func ofWorkers(_ configuration: Configuration) throws(StartFailure) -> Credentials? {
+        guard geteuid() == 0, let user = configuration.core.user else { return nil }
+        return try Credentials(user)
+    }
+
+    /// nginx's warning where `user` is without effect.
+    static let uselessWarning =
+        "the \"user\" directive makes sense only if the master process runs with super-user privileges, ignored"
+}

@@ -1,0 +1,146 @@
+import AsyncIO
+
+/// What a new worker gets from the master: the configuration's texts, and which inherited descriptors listen.
+///
+/// On the wire: eight bytes of length, then the fields in order. Numbers are big-endian, four bytes;
+/// texts and lists have their count before them. It holds accounts and shared secrets, so both sides
+/// wipe the bytes after use.
+struct WorkerHandover: Sendable, Hashable {
+    /// The longest message, in bytes: a few of the largest files that a configuration may consist of.
+    static let bytesMaximum = 256 << 20
+    /// Bytes of the length before the message.
+    static let prefixCount = 8
+
+    var origin: Configuration.Origin
+    /// The listening descriptors of `Configuration.sockets`, in that order.
+    var descriptors: [Int32]
+
+    /// The message with its length before it; nil when it is longer than `bytesMaximum`.
+    var encoded: [UInt8]? {
+        var writer = HandoverWriter()
+        writer.put(0)
+        writer.put(0)
+        for text in [origin.path, origin.prefix, origin.globalDirectives, origin.hostName] { writer.put(text) }
+        writer.put(origin.texts.count)
+        for text in origin.texts {
+            writer.put(text.path)
+            writer.put(text.kind == .accounts ? 1 : 0)
+            writer.put(text.content)
+        }
+        writer.put(origin.resolutions.count)
+        for (name, addresses) in origin.resolutions {
+            writer.put(name)
+            writer.put(addresses.count)
+            for address in addresses { writer.put(address.description) }
+        }
+        writer.put(descriptors.count)
+        for descriptor in descriptors { writer.put(Int(descriptor)) }
+        guard writer.bytes.count <= WorkerHandover.bytesMaximum else {
+            wipe(&writer.bytes)
+            return nil
+        }
+        writer.setNumber(writer.bytes.count - WorkerHandover.prefixCount, at: 4)
+        return writer.bytes
+    }
+
+    /// The length that the first `prefixCount` bytes announce; nil when it is out of bounds.
+    static func length(prefix: [UInt8]) -> Int? {
+        guard prefix.count == prefixCount else { return nil }
+        let length = prefix.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        return length <= UInt64(bytesMaximum) ? Int(length) : nil
+    }
+
+    /// Reads a message without its length; nil when anything is missing, too much or out of bounds.
+    init?(decoding bytes: [UInt8]) {
+        var reader = HandoverReader(bytes)
+        guard let path = reader.text(), let prefix = reader.text(), let globalDirectives = reader.text(),
+            let hostName = reader.text(), let texts = reader.list({ $0.configurationText() }),
+            let resolutions = reader.list({ $0.resolution() }),
+            let descriptors = reader.list({ $0.number().flatMap { Int32(exactly: $0) } }), reader.isAtEnd
+        else { return nil }
+        origin = Configuration.Origin(
+            path: path, prefix: prefix, globalDirectives: globalDirectives, hostName: hostName, texts: texts,
+            resolutions: Dictionary(resolutions, uniquingKeysWith: { first, _ in first }))
+        self.descriptors = descriptors
+    }
+
+    /// A handover of these parts.
+    init(origin: Configuration.Origin, descriptors: [Int32]) {
+        self.origin = origin
+        self.descriptors = descriptors
+    }
+}
+
+private struct HandoverWriter {
+    var bytes: [UInt8] = []
+
+    mutating func put(_ number: Int) {
+        precondition(number >= 0 && number <= UInt32.max, "a number of the handover has four bytes")
+        for shift in stride(from: 24, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: number >> shift)) }
+    }
+
+    mutating func put(_ text: String) { put(Array(text.utf8)) }
+
+    mutating func put(_ content: [UInt8]) {
+        put(content.count)
+        if bytes.count + content.count > bytes.capacity { grow(by: content.count) }
+        bytes.append(contentsOf: content)
+    }
+
+    mutating func setNumber(_ number: Int, at offset: Int) {
+        for index in 0..<4 { bytes[offset + index] = UInt8(truncatingIfNeeded: number >> (24 - 8 * index)) }
+    }
+
+    /// Moves to a larger storage and wipes the old one, which the array would not do.
+    private mutating func grow(by count: Int) {
+        var larger: [UInt8] = []
+        larger.reserveCapacity(2 * (bytes.count + count) + 1024)
+        larger.append(contentsOf: bytes)
+        wipe(&bytes)
+        bytes = larger
+    }
+}
+
+private struct HandoverReader {
+    private let bytes: [UInt8]
+    private var offset = 0
+
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    var isAtEnd: Bool { offset == bytes.count }
+
+    mutating func number() -> Int? {
+        guard bytes.count - offset >= 4 else { return nil }
+        defer { offset += 4 }
+        return bytes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
+    }
+
+    mutating func content() -> [UInt8]? {
+        guard let count = number(), count <= bytes.count - offset else { return nil }
+        defer { offset += count }
+        return Array(bytes[offset..<offset + count])
+    }
+
+    mutating func text() -> String? { content().flatMap { String(validating: $0, as: UTF8.self) } }
+
+    /// As many elements as the count says; each takes at least one byte, which bounds a lying count.
+    mutating func list<Element>(_ element: (inout HandoverReader) -> Element?) -> [Element]? {
+        guard let count = number(), count <= bytes.count - offset else { return nil }
+        var elements: [Element] = []
+        for _ in 0..<count {
+            guard let next = element(&self) else { return nil }
+            elements.append(next)
+        }
+        return elements
+    }
+
+    mutating func configurationText() -> ConfigurationText? {
+        guard let path = text(), let kind = number(), kind <= 1, let content = content() else { return nil }
+        return ConfigurationText(path: path, content: content, kind: kind == 1 ? .accounts : .directives)
+    }
+
+    mutating func resolution() -> (String, [SocketAddress])? {
+        guard let name = text(), let addresses = list({ $0.text().flatMap { SocketAddress($0) } }) else { return nil }
+        return (name, addresses)
+    }
+}

@@ -1,0 +1,30 @@
+import AsyncIO
+
+extension KernelChoice {
+    /// What `use` asks for.
+    init(_ method: EventsSettings.Method?) {
+        switch method {
+        case nil: self = .automatic
+        case .ioUring: self = .ioUring
+        case .epoll: self = .epoll
+        }
+    }
+
+    /// Makes a worker's kernel for the calling thread: 4 MiB of receive buffers, touched when needed.
+    func makeForWorker() throws(StartFailure) -> Outcome {
+        do throws(Refused) {
+            return try make(buffers: BufferPool(count: 256, size: 16 << 10))
+        } catch {
+            throw StartFailure(error.description)
+        }
+    }
+
+    /// Makes the kernel of a process that has little to do; epoll, which is to be had everywhere.
+    static func makeSmall() throws(StartFailure) -> any Kernel {
+        do throws(Refused) {
+            return try KernelChoice.epoll.make(buffers: BufferPool(count: 64, size: 4096)).kernel
+        } catch {
+            throw StartFailure(error.description)
+        }
+    }
+}
