@@ -82,11 +82,9 @@ package final class Relay {
 
     var isEnding: Bool { end != nil }
 
-    /// A direction has delivered everything that its source sent before its end.
-    func directionFinished(towards target: Socket) {
-        // The second end needs no half-close: both connections are closed at once.
+    /// A direction has delivered everything and ended its target's stream.
+    func directionFinished() {
         if upward.isFinished, downward.isFinished { return finish(.finished) }
-        target.shutdownSending()
         // From here on the shorter bound counts.
         if let timer { executor.setDeadline(executor.now + limits.drain, of: timer) }
     }

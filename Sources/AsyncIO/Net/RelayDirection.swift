@@ -25,7 +25,7 @@ final class RelayDirection {
     /// How many bytes may be queued or received at once.
     private var allowance: Int
     private var sourceEnded = false
-    /// Everything was delivered, the end of the stream included.
+    /// Everything was delivered and the target's stream ended.
     private(set) var isFinished = false
     /// Bytes received from the source.
     private(set) var byteCount: UInt64 = 0
@@ -94,7 +94,8 @@ final class RelayDirection {
             }
         } else if sourceEnded, !isFinished {
             isFinished = true
-            relay.directionFinished(towards: target)
+            target.shutdownSending()
+            relay.directionFinished()
         }
     }
 
