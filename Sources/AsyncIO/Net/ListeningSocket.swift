@@ -71,6 +71,11 @@ package struct ListeningSocket: Sendable {
     /// Closes the descriptor and removes a unix socket's file.
     package func close() {
         _ = Glibc.close(descriptor)
+        removeFile()
+    }
+
+    /// Removes a unix socket's file; for whoever has handed the descriptor on.
+    package func removeFile() {
         if case .unix(let path) = address { _ = unsafe unlink(path) }
     }
 

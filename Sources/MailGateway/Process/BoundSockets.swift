@@ -37,6 +37,9 @@ struct BoundSockets: Sendable {
     /// Closes all, and removes the files of unix sockets.
     func close() { sockets.joined().forEach { $0.close() } }
 
+    /// Removes the files of unix sockets, where the descriptors belong to the `Supervisor` of this very process.
+    func removeFiles() { sockets.joined().forEach { $0.removeFile() } }
+
     private static func open(_ listen: ListenSettings, tries: Int) throws(StartFailure) -> ListeningSocket {
         do throws(IOError) {
             return try ListeningSocket(on: listen.address, options: ListeningSocket.Options(listen.options))

@@ -17,8 +17,8 @@ struct Launch {
             guard let log else { return 1 }
             report(configuration.notices, to: log)
             if configuration.core.user != nil, credentials == nil { warn(Credentials.uselessWarning, log) }
-            // Refused here rather than again and again by every worker.
-            _ = try KernelChoice(configuration.events.method).makeForWorker()
+            // Refused here rather than again and again by every worker, and explained once.
+            if let advice = try KernelChoice(configuration.events.method).makeForWorker().advice { warn(advice, log) }
             return try serve(configuration, credentials, demo, log)
         } catch {
             report(error, to: log)
@@ -45,7 +45,7 @@ struct Launch {
                 demo: demo
             ).run()
         }
-        defer { sockets.close() }
+        defer { sockets.removeFiles() }
         let pidFile = try configuration.core.pidFile.map { (path) throws(StartFailure) in try PIDFile(path) }
         defer { pidFile?.remove() }
         try Worker.runAlone(configuration, descriptors: sockets.descriptors(ofWorker: 0), log: log)

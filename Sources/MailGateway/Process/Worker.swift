@@ -66,7 +66,6 @@ struct Worker {
     private func run() throws(StartFailure) {
         raiseFileLimit()
         let outcome = try KernelChoice(configuration.events.method).makeForWorker()
-        if let advice = outcome.advice { log.write(.notice, advice) }
         log.write(.notice, "using the \"\(outcome.kernel.name)\" event method, with \(outcome.kernel.features)")
         try takeWorkersRole()
         let executor = RingExecutor(kernel: outcome.kernel)
