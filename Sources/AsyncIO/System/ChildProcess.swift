@@ -16,7 +16,8 @@ package final class ChildProcess: Sendable {
     /// Starts `path` with `arguments` (the first is the program's name) and our environment.
     ///
     /// It inherits standard input, output and error and, under their own numbers, the `inherited`
-    /// descriptors; its signal mask is empty.
+    /// descriptors. The signals we have blocked are blocked in it, too: one that comes before it
+    /// listens waits there, instead of ending it or getting lost.
     package init(
         path: String, arguments: [String], inherited: [Int32], executor: RingExecutor
     ) throws(IOError) {
@@ -51,17 +52,10 @@ package final class ChildProcess: Sendable {
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         // Onto itself: clears close-on-exec in the child (glibc 2.29).
         for descriptor in inherited { unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, descriptor) }
-        var attributes = posix_spawnattr_t()
-        unsafe posix_spawnattr_init(&attributes)
-        defer { unsafe posix_spawnattr_destroy(&attributes) }
-        var mask = sigset_t()
-        unsafe sigemptyset(&mask)
-        unsafe posix_spawnattr_setsigmask(&attributes, &mask)
-        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var words: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) } + [nil]
         defer { unsafe words.forEach { unsafe free($0) } }
         var id: pid_t = 0
-        let status = unsafe posix_spawn(&id, path, &actions, &attributes, &words, environ)
+        let status = unsafe posix_spawn(&id, path, &actions, nil, &words, environ)
         guard status == 0 else { throw .system(.posixSpawn, code: status) }
         return id
     }
