@@ -4,12 +4,14 @@
 #   docker run --rm --network host mailgateway
 #   docker run --rm --network host -v ./mailgateway.conf:/etc/mailgateway.conf:ro mailgateway -c /etc/mailgateway.conf
 #
-# Tried: the package names and the build command, on Debian 12 without a container. Not tried: this
-# file itself, since the machine it was written on has no Docker engine.
+# Tried: the package names, the build command and the libraries it links, on Debian 12 without a
+# container. Not tried: this file itself, since the machine it was written on has no Docker engine.
 #
-# Docker's default seccomp profile refuses io_uring; the gateway then uses epoll and says so.
+# Docker's default seccomp profile refuses io_uring; the gateway then uses epoll and says so
+# (deploy/seccomp/README.md).
 
 FROM swift:6.3-bookworm AS build
+# The same as in scripts/install-packages.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends liburing-dev libssl-dev libcrypt-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
@@ -22,8 +24,9 @@ RUN swift build -c release --static-swift-stdlib --product mailgateway \
     && strip --strip-unneeded .build/release/mailgateway
 
 FROM debian:bookworm-slim
+# What `ldd mailgateway` lists besides the C library.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends liburing2 libssl3 \
+    && apt-get install -y --no-install-recommends liburing2 libssl3 libcrypt1 libstdc++6 libgcc-s1 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --no-create-home --shell /usr/sbin/nologin mailgateway
 COPY --from=build /source/.build/release/mailgateway /usr/local/bin/mailgateway
