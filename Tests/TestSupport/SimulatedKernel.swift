@@ -44,7 +44,7 @@ package final class SimulatedKernel: Kernel {
     package var onTurn: ((Int) -> Void)?
     package private(set) var turns = 0
     /// A history with more turns goes round in circles.
-    private static let turnsMaximum = 2_000_000
+    private static let turnsMaximum = 200_000
 
     /// Bytes moved in this turn, even if no operation was completed by it.
     private var hasProgressed = false
@@ -159,7 +159,8 @@ package final class SimulatedKernel: Kernel {
     /// No test could end after this: the whole process does, with what is needed to repeat it.
     private func stop(_ reason: String) -> Never {
         let waiting = pending.map { "\($0.operation.request) on \($0.operation.descriptor)" }
-        preconditionFailure("seed \(seed), turn \(turns): \(reason); in flight: \(waiting)")
+        preconditionFailure(
+            "seed \(seed), turn \(turns): \(reason); in flight: \(waiting); \(buffers.lent) buffers lent")
     }
 
     private func dueTime() -> Instant {
