@@ -24,7 +24,7 @@ import Testing
         var input: [UInt8] = []
         /// What the peer received.
         var heard: [UInt8] = []
-        /// Sends that the kernel was given.
+        /// Virtual time that it took.
         var elapsed = Duration.zero
     }
 
@@ -79,6 +79,25 @@ import Testing
             let run = try await run([.send([1]), .send([2]), step, .send([3])])
             #expect(run.failure == nil)
             #expect(run.heard == [1, 2, 3])
+        }
+    }
+
+    @Test func consecutiveSendsLeaveTogether() async throws {
+        try await onExecutor({
+            var faults = SimulatedKernel.Faults()
+            (faults.short, faults.late) = (0, 0)
+            return SimulatedKernel(seed: 3, faults: faults)
+        }) { executor in
+            let scope = CancellationScope(on: executor)
+            let (near, far) = try await executor.connectedPair(in: scope)
+            var dialogue = Listed(steps: [.send([1]), .note("between"), .send([2]), .send([3]), .ask("who")])
+            _ = try await Conversation(over: near, timeout: .seconds(5)).run(
+                &dialogue, note: { _ in },
+                answer: { (_) async throws(IOError) in
+                    var queue = ByteQueue()
+                    #expect(try await far.receive(into: &queue, deadline: .never) == 3)
+                    return ""
+                })
         }
     }
 

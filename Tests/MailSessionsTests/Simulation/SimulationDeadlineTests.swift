@@ -76,6 +76,21 @@ import Testing
         #expect(outcome.events.contains { if case .authenticatorFailed(.endlessWait) = $0 { true } else { false } })
     }
 
+    @Test("a service that breaks off in the middle of an answer has read the question, and is not asked again")
+    func aBrokenAnswerIsNotAskedForTwice() async throws {
+        var scene = SimulationScene.loggingIn(.pop3)
+        let refusal = "HTTP/1.1 200 OK\r\nAuth-Status: sorry\r\nAuth-Wait: 1\r\nContent-Length: 0\r\n"
+        // Over one connection: refuses, hears the beginning of the next question, breaks off.
+        scene.service = .plays([
+            .hear(line: "GET / HTTP/1.1"), .say(line: refusal), .hear([UInt8](repeating: 0, count: 200)),
+            .say(line: "HTTP/1.1 200 OK"),
+        ])
+        scene.client += [.hear(line: "+OK POP3 ready\r\n+OK\r\n-ERR sorry"), .say(line: "USER ann\r\nPASS secret")]
+        let outcome = try await scene.play()
+        #expect(outcome.heard.hasSuffix("-ERR sorry\r\n+OK\r\n-ERR internal server error\r\n"))
+        #expect(outcome.end == .unavailable)
+    }
+
     @Test(arguments: MailProtocol.allCases)
     func aSilentBackEndEndsTheSession(_ mailProtocol: MailProtocol) async throws {
         var scene = SimulationScene.loggingIn(mailProtocol)

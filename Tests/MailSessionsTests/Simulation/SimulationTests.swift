@@ -6,10 +6,13 @@ import Testing
 
 /// Whole sessions by seed: one seed is one history, so whatever fails can be repeated with SIMULATION_SEED.
 @Suite struct SimulationTests {
-    /// The seeds to run: those of the test, or the one that is asked for.
-    static func seeds(_ range: ClosedRange<UInt64>) -> [UInt64] {
-        if let text = ProcessInfo.processInfo.environment["SIMULATION_SEED"], let seed = UInt64(text) { return [seed] }
-        return Array(range)
+    /// The seeds to run: those of the test, or what is asked for: `17`, or `1-5000` for a long run.
+    static func seeds(_ range: ClosedRange<UInt64>) -> ClosedRange<UInt64> {
+        let words = ProcessInfo.processInfo.environment["SIMULATION_SEED"]?.split(separator: "-") ?? []
+        guard let first = words.first.flatMap({ UInt64($0) }), let last = words.last.flatMap({ UInt64($0) }),
+            first <= last
+        else { return range }
+        return first...last
     }
 
     @Test("cuts, delays, few buffers: everyone is served, every byte arrives once", arguments: MailProtocol.allCases)
