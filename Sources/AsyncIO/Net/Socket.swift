@@ -63,7 +63,9 @@ package struct Socket: Sendable {
         if completion.result > 0 {
             // Copied out at once: the send may wait for long, and a lent buffer must not wait with it.
             let count = try take(completion, into: &queue)
-            _ = await sending.completion()
+            let sent = await sending.completion()
+            // What was cut off must not be followed by more; a peer that has gone shows when it is read next.
+            if sent.result == -ETIME || sent.result == -ECANCELED { _ = try sent.value(of: .send) }
             return count
         }
         // Who has ended its stream may still read; after a failure nobody does.
