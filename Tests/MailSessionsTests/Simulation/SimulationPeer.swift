@@ -20,8 +20,12 @@ struct SimulationPeer {
     mutating func play(
         _ turns: [SimulationPlan.Turn], isPipelined: Bool = false, breath: [UInt8] = []
     ) async throws(IOError) {
-        var turns = turns
-        if isPipelined { turns = [.say(turns.said), .hear(turns.heard)] }
+        if isPipelined {
+            // Reads while it talks, else both sides could wait for the other to read (RFC 2920 §3.1).
+            async let said: Void = SimulationPeer.tell(turns.said + breath, over: socket, until: deadline)
+            try await hear(turns.heard.count)
+            return await said
+        }
         let last = turns.lastIndex { if case .say = $0 { true } else { false } }
         var expected = 0
         for (index, turn) in turns.enumerated() {
@@ -32,6 +36,11 @@ struct SimulationPeer {
                 try await hear(expected)
             }
         }
+    }
+
+    /// Says `bytes`; if they do not arrive, that shows in what is heard.
+    private static func tell(_ bytes: [UInt8], over socket: Socket, until deadline: Instant) async {
+        do throws(IOError) { try await socket.send(bytes, deadline: deadline) } catch {}
     }
 
     func say(_ bytes: [UInt8]) async throws(IOError) { try await socket.send(bytes, deadline: deadline) }
@@ -94,7 +103,8 @@ extension SimulationPlan {
             do throws(IOError) {
                 try await talk(as: &peer)
             } catch {
-                // Broken, refused or vanished: what was heard until then is what counts.
+                // Turned away while it still talked: the last words may be there nevertheless.
+                do throws(IOError) { try await peer.hearAll() } catch {}
             }
             heard = peer.heard
         } catch {
