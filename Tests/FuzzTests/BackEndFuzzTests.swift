@@ -128,7 +128,7 @@ import Testing
         ]
         let first = FuzzWords.seed
         for seed in first..<first + 1000 {
-            var random = SeededGenerator(seed: seed)
+            var random = SeededRandom(seed: seed)
             let text = FuzzWords.input(from: words, &random)
             do throws(AccountsFileError) {
                 let accounts = try AccountsFile(parsing: text)

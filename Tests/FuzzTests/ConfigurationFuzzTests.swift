@@ -49,7 +49,7 @@ import Testing
 
     @Test(arguments: seeds)
     func `random bytes`(_ seed: UInt64) {
-        var randomness = SeededGenerator(seed: seed)
+        var randomness = SeededRandom(seed: seed)
         for _ in 0..<300 {
             let length = Int.random(in: 0...300, using: &randomness)
             check(read((0..<length).map { _ in UInt8.random(in: 0...255, using: &randomness) }), seed: seed)
@@ -58,7 +58,7 @@ import Testing
 
     @Test(arguments: seeds)
     func `random bytes that mean something`(_ seed: UInt64) {
-        var randomness = SeededGenerator(seed: seed)
+        var randomness = SeededRandom(seed: seed)
         let alphabet = Array(";;{}\"'\\$#\n\r\t  ab0:[]-=*/.".utf8)
         for _ in 0..<300 {
             let length = Int.random(in: 0...200, using: &randomness)
@@ -70,7 +70,7 @@ import Testing
 
     @Test(arguments: seeds)
     func `a good configuration, spoilt`(_ seed: UInt64) {
-        var randomness = SeededGenerator(seed: seed)
+        var randomness = SeededRandom(seed: seed)
         for _ in 0..<300 {
             var text = Self.sample
             for _ in 0..<Int.random(in: 1...6, using: &randomness) { spoil(&text, &randomness) }
@@ -80,7 +80,7 @@ import Testing
 
     @Test(arguments: seeds)
     func `directives with random arguments`(_ seed: UInt64) {
-        var randomness = SeededGenerator(seed: seed)
+        var randomness = SeededRandom(seed: seed)
         let rows = DirectiveTable.areas.flatMap(\.rows)
         let words = [
             "on", "off", "0", "1", "99999999999999999999", "1m30s", "4k", "\"\"", "unix:", "[", "[]:1", "[::]:1-3",
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    private func spoil(_ text: inout [UInt8], _ randomness: inout SeededGenerator) {
+    private func spoil(_ text: inout [UInt8], _ randomness: inout SeededRandom) {
         guard !text.isEmpty else { return }
         let place = Int.random(in: 0..<text.count, using: &randomness)
         let end = min(text.count, place + Int.random(in: 0...40, using: &randomness))

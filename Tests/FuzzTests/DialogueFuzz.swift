@@ -56,7 +56,7 @@ func fuzz<Subject: Dialogue>(
     // First of all: a trap leaves no time for it.
     print("\(Subject.self) begins with seed \(first)")
     for seed in first..<first + 500 {
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         let bytes = FuzzWords.input(from: words, &random)
         var whole = run(make(), [bytes], answer: answer, describe: describe)
         var pieced = run(make(), FuzzWords.cut(bytes, &random), answer: answer, describe: describe)

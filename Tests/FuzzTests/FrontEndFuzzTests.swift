@@ -32,7 +32,7 @@ struct FrontEndFuzzTests {
         // First of all: a trap leaves no time for it.
         print("\(mailProtocol) begins with seed \(seed)")
         repeat {
-            var random = SeededGenerator(seed: seed)
+            var random = SeededRandom(seed: seed)
             let settings = settings(mailProtocol, &random)
             let isSecure = Bool.random(using: &random)
             let verdicts = random.next()
@@ -50,7 +50,7 @@ struct FrontEndFuzzTests {
         } while clock.now < end
     }
 
-    private func settings(_ mailProtocol: MailProtocol, _ random: inout SeededGenerator) -> ServerSettings {
+    private func settings(_ mailProtocol: MailProtocol, _ random: inout SeededRandom) -> ServerSettings {
         var settings = ServerSettings.fixture(mailProtocol)
         settings.clientBuffer = FrontEndFuzzTests.clientBuffer
         settings.maxErrors = Int.random(in: 0..<50, using: &random)
@@ -65,7 +65,7 @@ struct FrontEndFuzzTests {
     private func trace(_ subject: some FrontEnd, _ pieces: [[UInt8]], _ verdicts: UInt64) -> String {
         var subject = subject
         var pieces = pieces[...]
-        var verdicts = SeededGenerator(seed: verdicts)
+        var verdicts = SeededRandom(seed: verdicts)
         var trace = ""
         // No received byte leads to more than a few steps.
         let stepsMaximum = pieces.reduce(100) { $0 + $1.count * 8 }
@@ -91,7 +91,7 @@ struct FrontEndFuzzTests {
         return trace + "circle"
     }
 
-    private func verdict(_ random: inout SeededGenerator) -> Verdict {
+    private func verdict(_ random: inout SeededRandom) -> Verdict {
         switch random.next() % 8 {
         case 0: .accept
         case 1: .unavailable

@@ -34,7 +34,7 @@ enum FuzzWords {
     }
 
     /// A client's bytes: words in a row, some of the bytes changed, dropped, doubled or moved.
-    static func input(from words: [String], _ random: inout SeededGenerator) -> [UInt8] {
+    static func input(from words: [String], _ random: inout SeededRandom) -> [UInt8] {
         var bytes: [UInt8] = []
         for _ in 0..<Int.random(in: 1..<24, using: &random) {
             bytes += Array((words.randomElement(using: &random) ?? "").utf8)
@@ -58,7 +58,7 @@ enum FuzzWords {
     }
 
     /// The bytes in pieces of random length.
-    static func cut(_ bytes: [UInt8], _ random: inout SeededGenerator) -> [[UInt8]] {
+    static func cut(_ bytes: [UInt8], _ random: inout SeededRandom) -> [[UInt8]] {
         var pieces: [[UInt8]] = []
         var rest = bytes[...]
         while !rest.isEmpty {

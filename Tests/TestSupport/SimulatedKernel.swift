@@ -17,7 +17,7 @@ package final class SimulatedKernel: Kernel {
         package var delay: Duration = .milliseconds(20)
         /// A transfer resets the connection instead.
         package var reset = 0.0
-        /// An accept fails for want of descriptors.
+        /// An accept, or a new socket, fails for want of descriptors.
         package var exhausted = 0.0
 
         package init() {}
@@ -35,6 +35,7 @@ package final class SimulatedKernel: Kernel {
     }
 
     package let name = "simulation"
+    private let seed: UInt64
     package let buffers: BufferPool
     package let features: KernelFeatures
     package private(set) var now = Instant(nanoseconds: 1_000_000_000)
@@ -42,8 +43,8 @@ package final class SimulatedKernel: Kernel {
     /// Called at the begin of each turn with its number, to interfere at every step.
     package var onTurn: ((Int) -> Void)?
     package private(set) var turns = 0
-    /// What went wrong in the simulation itself; nil when nothing did.
-    package private(set) var stall: String?
+    /// A history with more turns goes round in circles.
+    private static let turnsMaximum = 200_000
 
     /// Bytes moved in this turn, even if no operation was completed by it.
     private var hasProgressed = false
@@ -81,6 +82,7 @@ package final class SimulatedKernel: Kernel {
         seed: UInt64, faults: Faults = .gentle, features: KernelFeatures = .all,
         buffers: BufferPool = BufferPool(count: 16, size: 64)
     ) {
+        self.seed = seed
         random = SeededRandom(seed: seed)
         self.faults = faults
         self.features = features
@@ -116,6 +118,7 @@ package final class SimulatedKernel: Kernel {
 
     package func turn(waitingUntil deadline: Instant?, for executor: RingExecutor) {
         turns += 1
+        if turns > SimulatedKernel.turnsMaximum { stop("this never ends") }
         onTurn?(turns)
         var delivered = false
         hasProgressed = false
@@ -149,9 +152,15 @@ package final class SimulatedKernel: Kernel {
         } else if deadline != .never {
             now = max(deadline, now)
         } else {
-            stall = "nothing can ever happen again: \(pending.map { "\($0.operation.request)" })"
-            preconditionFailure(stall ?? "")
+            stop("nothing can ever happen again")
         }
+    }
+
+    /// No test could end after this: the whole process does, with what is needed to repeat it.
+    private func stop(_ reason: String) -> Never {
+        let waiting = pending.map { "\($0.operation.request) on \($0.operation.descriptor)" }
+        preconditionFailure(
+            "seed \(seed), turn \(turns): \(reason); in flight: \(waiting); \(buffers.lent) buffers lent")
     }
 
     private func dueTime() -> Instant {
@@ -163,6 +172,7 @@ package final class SimulatedKernel: Kernel {
     // MARK: Descriptors
 
     package func openSocket(for address: SocketAddress) throws(IOError) -> Int32 {
+        if random.chance(faults.exhausted) { throw .system(.socket, code: EMFILE) }
         let descriptor = newDescriptor()
         nextPort += 1
         endpoints[descriptor] = Endpoint(capacity: capacity(), address: .ipv4(.loopback, port: nextPort))
@@ -170,6 +180,12 @@ package final class SimulatedKernel: Kernel {
     }
 
     package func close(_ descriptor: Int32) {
+        if let (address, listener) = listeners.first(where: { $0.value.descriptor == descriptor }) {
+            listeners[address] = nil
+            // Who was not accepted yet is reset.
+            for waiting in listener.queue { endpoints.removeValue(forKey: waiting).map(reset) }
+            return
+        }
         guard let endpoint = endpoints.removeValue(forKey: descriptor) else { return }
         endpoint.peer?.ended = true
     }
@@ -266,15 +282,28 @@ package final class SimulatedKernel: Kernel {
         var most = min(operation.unsentLength, peer.capacity - peer.incoming.count)
         guard most > 0 else { return nil }
         if random.chance(faults.short) { most = Int.random(in: 1...most, using: &random) }
-        peer.incoming.append(contentsOf: bytes(of: operation)[operation.sent..<operation.sent + most])
+        append(most, of: operation, to: peer)
         operation.sent += most
         hasProgressed = true
         return operation.unsentLength == 0 ? Completion(result: Int32(operation.sent)) : nil
     }
 
-    private func bytes(of operation: Operation) -> [UInt8] {
-        if let payload = unsafe operation.payload { return unsafe Array(payload) }
-        return operation.vector.flatMap { buffers.bytes($0) }
+    /// Moves the `count` oldest bytes that `operation` has still to send.
+    private func append(_ count: Int, of operation: Operation, to peer: Endpoint) {
+        if let payload = unsafe operation.payload {
+            unsafe peer.incoming.append(contentsOf: payload[operation.sent..<operation.sent + count])
+            return
+        }
+        var skip = operation.sent
+        var rest = count
+        for var piece in operation.vector where rest > 0 {
+            let skipped = min(skip, piece.length)
+            skip -= skipped
+            piece.offset += skipped
+            piece.length = min(piece.length - skipped, rest)
+            rest -= piece.length
+            unsafe peer.incoming.append(contentsOf: buffers.memory(of: piece))
+        }
     }
 
     private func reset(_ endpoint: Endpoint) {

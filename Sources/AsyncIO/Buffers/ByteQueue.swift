@@ -1,3 +1,5 @@
+import Glibc
+
 /// Bytes that arrived and were not yet consumed, oldest first.
 ///
 /// ```
@@ -47,15 +49,15 @@ package struct ByteQueue: Sendable {
     /// Appends what `span` holds, without an intermediate copy.
     package mutating func append(_ span: RawSpan) {
         makeRoom(for: span.byteCount)
-        for offset in 0..<span.byteCount {
-            storage.append(unsafe span.unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self))
-        }
+        unsafe span.withUnsafeBytes { unsafe storage.append(contentsOf: $0) }
     }
 
     /// Drops the `length` oldest bytes and overwrites them; `length` is at most `count`.
     package mutating func consume(_ length: Int) {
         precondition(length <= count, "consumed more than was received")
-        for index in start..<start + length { storage[index] = 0 }
+        unsafe storage.withUnsafeMutableBytes { raw in
+            if let base = raw.baseAddress { unsafe explicit_bzero(base + start, length) }
+        }
         start += length
         if start == storage.count {
             storage.removeAll(keepingCapacity: true)

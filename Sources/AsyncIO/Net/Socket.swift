@@ -59,9 +59,19 @@ package struct Socket: Sendable {
         ) { $0.adopt(payload: bytes) }
         let completion = await executor.perform(
             .receive(expectsSilence: true), on: descriptor, deadline: deadline, scope: scope)
-        if completion.result <= 0, let operation = sending.operation { executor.cancel(operation) }
+        if completion.result > 0 {
+            // Copied out at once: the send may wait for long, and a lent buffer must not wait with it.
+            let count = try take(completion, into: &queue)
+            let sent = await sending.completion()
+            // What was cut off must not be followed by more; a peer that has gone shows when it is read next.
+            if sent.result == -ETIME || sent.result == -ECANCELED { _ = try sent.value(of: .send) }
+            return count
+        }
+        // Who has ended its stream may still read; after a failure nobody does.
+        if completion.result < 0, let operation = sending.operation { executor.cancel(operation) }
         let sent = await sending.completion()
-        if sent.result < 0, completion.result <= 0 { _ = try sent.value(of: .send) }
+        let isCancelledByUs = sent.result == -ECANCELED && !scope.isCancelled
+        if sent.result < 0, !isCancelledByUs { _ = try sent.value(of: .send) }
         return try take(completion, into: &queue)
     }
 

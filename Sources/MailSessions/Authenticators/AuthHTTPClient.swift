@@ -74,7 +74,7 @@ package struct AuthHTTPClient: Authenticator {
             do throws(IOError) {
                 return try await converse(&exchange, over: Socket(connection, scope: scope), deadline)
             } catch {
-                guard error.isLossOfConnection, exchange.input.isEmpty else { throw error }
+                guard error.isLossOfConnection, !exchange.hasAnswer else { throw error }
                 exchange = AuthHTTPExchange(request)
             }
         }

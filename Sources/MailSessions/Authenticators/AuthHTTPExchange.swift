@@ -11,6 +11,9 @@ import AsyncIO
 /// can be used again.
 package struct AuthHTTPExchange: Dialogue {
     package var input = ByteQueue()
+    /// A byte of the answer came: the service has read the question.
+    package var hasAnswer: Bool { hasLine || !input.isEmpty }
+    private var hasLine = false
     private var state: State
     private var lines = ReplyFramer(maximum: AuthHTTPExchange.headMaximum)
     private let mailProtocol: MailProtocol
@@ -66,6 +69,7 @@ package struct AuthHTTPExchange: Dialogue {
     }
 
     private mutating func take(_ line: ReplyLine, into head: AuthHTTPHead) {
+        hasLine = true
         var head = head
         guard line.text.isEmpty else {
             do throws(AuthHTTPFault) {

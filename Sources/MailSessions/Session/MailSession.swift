@@ -105,7 +105,7 @@ package actor MailSession {
         do throws(IOError) {
             outcome = try await Conversation(over: client, timeout: server.settings.timeout).run(
                 &frontEnd, note: { report(.note($0)) },
-                answer: { (attempt) async throws(IOError) in await decide(attempt, &accepted) })
+                answer: { (attempt) async throws(IOError) in try await decide(attempt, &accepted) })
         } catch {
             throw clientFailed(error)
         }
@@ -141,7 +141,7 @@ package actor MailSession {
 
     private func decide(
         _ attempt: LoginAttempt, _ accepted: inout (backEnd: SocketAddress, credentials: BackEndCredentials)?
-    ) async -> Verdict {
+    ) async throws(IOError) -> Verdict {
         context.phase = .askingAuthenticator
         context.login = attempt.login
         defer { context.phase = .authenticating }
@@ -156,6 +156,8 @@ package actor MailSession {
                 return .refuse(text: text, code: code, wait: wait)
             }
         } catch {
+            // The end of the worker is no fault of the authenticator's.
+            if case .unreachable(_, .cancelled) = error { throw .cancelled }
             report(.authenticatorFailed(error))
             return .unavailable
         }

@@ -1,0 +1,33 @@
+import AsyncIO
+import MailSessions
+import TestSupport
+import Testing
+
+@Suite struct KeptConnectionsTests {
+    @Test("as many as configured are kept, newest first; one more is closed", arguments: [0, 1, 3])
+    func maximum(_ maximum: Int) async throws {
+        try await onExecutor({ SimulatedKernel(seed: 1) }) { executor in
+            guard let kernel = executor.kernel as? SimulatedKernel else { return }
+            let kept = KeptConnections(maximum: maximum, on: executor)
+            let budget = ConnectionBudget(maximum: 10)
+            var numbers: [Int32] = []
+            for _ in 0...maximum {
+                #expect(budget.take())
+                let number = try kernel.openSocket(for: .ipv4(.loopback, port: 1))
+                numbers.append(number)
+                await kept.keep(Descriptor(adopting: number, of: executor, place: budget))
+            }
+            #expect(await kept.count == maximum)
+            #expect(kernel.openConnections == maximum)
+            #expect(budget.count == maximum)
+            if maximum > 0 {
+                #expect(await kept.take()?.number == numbers[maximum - 1])
+                #expect(kernel.openConnections == maximum - 1, "whoever takes a connection owns it")
+            }
+            await kept.closeAll()
+            #expect(await kept.take() == nil)
+            #expect(kernel.openConnections == 0)
+            #expect(budget.count == 0)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import AsyncIO
+import MailSessions
+import Synchronization
+
+/// The real thing in the middle: accepts clients, gives them places, and serves each in a child task.
+struct SimulationGateway: Sendable {
+    let server: MailServer
+    let executor: RingExecutor
+    let recorder = Recorder()
+    /// Cancelled to cancel the tasks of all sessions.
+    var interruption: CancellationScope?
+
+    /// All events of all sessions, by their numbers.
+    final class Recorder: SessionObserver {
+        private let events = Mutex<[UInt64: [SessionEvent]]>([:])
+
+        func observe(_ event: SessionEvent, in context: SessionContext) {
+            events.withLock { $0[context.number, default: []].append(event) }
+        }
+
+        var all: [UInt64: [SessionEvent]] { events.withLock { $0 } }
+    }
+
+    /// Serves the clients of `descriptor` until `scope` is cancelled and the last session is over.
+    func serve(_ descriptor: Int32, at address: SocketAddress, until scope: CancellationScope) async {
+        await withDiscardingTaskGroup { group in
+            var number: UInt64 = 0
+            await SimulationGateway.acceptAll(descriptor, until: scope) { connection in
+                guard server.clients.take() else {
+                    let socket = Socket(adopting: connection, scope: scope)
+                    return socket.sendAtOnce(server.farewell(.busy))
+                }
+                number += 1
+                let session = MailSession(
+                    number: number,
+                    connection: Descriptor(adopting: connection, of: executor, place: server.clients),
+                    listener: address, server: server, executor: executor, observer: recorder)
+                group.addTask { await serve(session) }
+            }
+        }
+    }
+
+    private func serve(_ session: MailSession) async {
+        guard let interruption else { return await session.run() }
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                await session.run()
+                interruption.cancel()
+            }
+            do throws(IOError) { try await executor.sleep(until: .never, scope: interruption) } catch {}
+            group.cancelAll()
+        }
+    }
+
+    /// Hands every connection of a listener to `body`; waits a little when descriptors have run out.
+    static func acceptAll(
+        _ descriptor: Int32, until scope: CancellationScope, _ body: (Int32) -> Void
+    ) async {
+        let acceptor = Acceptor(listening: descriptor, scope: scope)
+        while true {
+            do throws(IOError) {
+                body(try await acceptor.next())
+            } catch .cancelled {
+                return
+            } catch {
+                do throws(IOError) {
+                    try await scope.executor.sleep(until: scope.executor.now + .milliseconds(50), scope: scope)
+                } catch {
+                    // What was accepted before the cancellation is still to be handed out.
+                }
+            }
+        }
+    }
+}
