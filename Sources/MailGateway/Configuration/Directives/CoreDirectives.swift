@@ -37,8 +37,8 @@ enum CoreDirectives {
 
     static let workerShutdownTimeout = Setting(
         "worker_shutdown_timeout", in: .main, .time, default: "0",
-        "How long a worker that is shutting down waits for its sessions before it ends them with their protocol's "
-            + "farewell; `0` waits for ever.")
+        "How long a worker that is shutting down waits for its sessions before it ends them; `0` waits for ever. "
+            + "Clients that have not logged in yet get their protocol's farewell.")
 
     /// All rows.
     static let rows: [Directive] =
