@@ -1,4 +1,5 @@
 import AsyncIO
+import Foundation
 import MailSessions
 import Testing
 
@@ -40,5 +41,13 @@ import Testing
     @Test func theWelcomeShowsEveryCommandOnALineOfItsOwn() throws {
         let lines = try Demo().welcome.split(separator: "\n").map { $0.drop { $0 == " " } }
         for (_, command) in DemoConfiguration.commands { #expect(lines.contains(command[...])) }
+    }
+
+    @Test func readmeShowsTheWelcomeAsItIs() throws {
+        let top = URL(fileURLWithPath: #filePath)
+            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let readme = try String(contentsOf: top.appendingPathComponent("README.md"), encoding: .utf8)
+        let welcome = try Demo().welcome.trimmingCharacters(in: .newlines)
+        #expect(readme.contains("```\n\(welcome)\n```\n"))
     }
 }
