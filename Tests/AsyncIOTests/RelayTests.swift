@@ -62,7 +62,7 @@ import Testing
         async let receivedUp = receive(up, at: backEnd)
         async let receivedDown = receive(down, at: client)
         let result = Relay(
-            client: clientSide, backEnd: backEndSide, limits: Relay.Limits(timeout: .seconds(60)),
+            client: clientSide, backEnd: backEndSide, timeout: .seconds(60),
             toBackEnd: Array("first up".utf8), toClient: Array("first down".utf8))
         await result.run()
         #expect(result.end == .finished)
@@ -148,7 +148,7 @@ import Testing
         try await KernelTests.run(kernel) { executor in
             let ends = try await RelayTests.Ends(on: executor)
             ends.client.shutdownSending()
-            let result = await ends.relay(timeout: .seconds(60), drain: .milliseconds(50))
+            let result = await ends.relay(timeout: .milliseconds(50))
             #expect(result.end == .finished)
         }
     }
@@ -167,10 +167,8 @@ import Testing
             (backEndSide, backEnd) = try await executor.connectedPair(in: scope)
         }
 
-        func relay(timeout: Duration, drain: Duration = .seconds(10)) async -> Relay {
-            var limits = Relay.Limits(timeout: timeout)
-            limits.drain = drain
-            let relay = Relay(client: clientSide, backEnd: backEndSide, limits: limits, toBackEnd: [], toClient: [])
+        func relay(timeout: Duration) async -> Relay {
+            let relay = Relay(client: clientSide, backEnd: backEndSide, timeout: timeout, toBackEnd: [], toClient: [])
             await relay.run()
             return relay
         }

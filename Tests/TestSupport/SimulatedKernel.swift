@@ -215,7 +215,7 @@ package final class SimulatedKernel: Kernel {
         case .connect: connect(operation)
         case .receive, .receiveMany: receive(operation, limit: buffers.size)
         case .receiveBundle(let limit, _):
-            receive(operation, limit: features.contains(.bundles) ? limit : buffers.size)
+            receive(operation, limit: features.contains(.bundles) ? Int(limit) : buffers.size)
         case .send, .sendVector: send(operation)
         case .poll, .timer: nil
         }
@@ -230,7 +230,7 @@ package final class SimulatedKernel: Kernel {
     }
 
     private func connect(_ operation: Operation) -> Completion? {
-        guard let address = operation.address?.value, let endpoint = endpoints[operation.descriptor] else {
+        guard let address = operation.outgoing?.address?.value, let endpoint = endpoints[operation.descriptor] else {
             return Completion(result: -EBADF)
         }
         guard let listener = listeners[address] else { return Completion(result: -ECONNREFUSED) }
@@ -279,24 +279,25 @@ package final class SimulatedKernel: Kernel {
             reset(endpoint)
             return Completion(result: -ECONNRESET)
         }
-        var most = min(operation.unsentLength, peer.capacity - peer.incoming.count)
+        guard let outgoing = operation.outgoing else { return Completion(result: -EINVAL) }
+        var most = min(outgoing.rest, peer.capacity - peer.incoming.count)
         guard most > 0 else { return nil }
         if random.chance(faults.short) { most = Int.random(in: 1...most, using: &random) }
-        append(most, of: operation, to: peer)
-        operation.sent += most
+        append(most, of: outgoing, to: peer)
+        outgoing.sent += most
         hasProgressed = true
-        return operation.unsentLength == 0 ? Completion(result: Int32(operation.sent)) : nil
+        return outgoing.rest == 0 ? Completion(result: Int32(outgoing.sent)) : nil
     }
 
-    /// Moves the `count` oldest bytes that `operation` has still to send.
-    private func append(_ count: Int, of operation: Operation, to peer: Endpoint) {
-        if let payload = unsafe operation.payload {
-            unsafe peer.incoming.append(contentsOf: payload[operation.sent..<operation.sent + count])
+    /// Moves the `count` oldest bytes that are still to be sent.
+    private func append(_ count: Int, of outgoing: Outgoing, to peer: Endpoint) {
+        if let run = unsafe outgoing.run(in: buffers) {
+            unsafe peer.incoming.append(contentsOf: run[..<count])
             return
         }
-        var skip = operation.sent
+        var skip = outgoing.sent
         var rest = count
-        for var piece in operation.vector where rest > 0 {
+        for var piece in outgoing.vector where rest > 0 {
             let skipped = min(skip, piece.length)
             skip -= skipped
             piece.offset += skipped

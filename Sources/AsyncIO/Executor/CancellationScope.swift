@@ -3,11 +3,12 @@
 /// Cancelling insists: operations in flight are cancelled in the kernel, and those started later
 /// fail at once (a handler may run before the operation it is meant for is submitted). It may be
 /// called from any thread; it takes effect on the executor's.
-// Safety: `isCancelled` and `pending` are touched on the executor's thread only; `cancel` hops there.
+// Safety: `isCancelled` and `first` are touched on the executor's thread only; `cancel` hops there.
 package final class CancellationScope: @unchecked Sendable {
     package let executor: RingExecutor
-    private(set) var isCancelled = false
-    private var pending: [Operation] = []
+    package private(set) var isCancelled = false
+    /// The operations in flight, linked by `nextInScope`: a session has four at most.
+    private var first: Operation?
 
     package init(on executor: RingExecutor) { self.executor = executor }
 
@@ -16,15 +17,33 @@ package final class CancellationScope: @unchecked Sendable {
         executor.onThread { [self] in
             guard !isCancelled else { return }
             isCancelled = true
-            for operation in pending { executor.cancel(operation) }
+            var pending: [Operation] = []
+            var next = first
+            while let operation = next {
+                pending.append(operation)
+                next = operation.nextInScope
+            }
+            // Collected before: ending one may end others, and so change the list.
+            for operation in pending where operation.scope === self { executor.cancel(operation) }
         }
     }
 
-    func add(_ operation: Operation) { pending.append(operation) }
+    func add(_ operation: Operation) {
+        operation.scope = self
+        operation.nextInScope = first
+        first = operation
+    }
 
     func remove(_ operation: Operation) {
-        if let place = pending.firstIndex(where: { $0 === operation }) { pending.swapAt(place, pending.count - 1) }
-        pending.removeLast()
+        if first === operation {
+            first = operation.nextInScope
+        } else {
+            var previous = first
+            while let candidate = previous, candidate.nextInScope !== operation { previous = candidate.nextInScope }
+            previous?.nextInScope = operation.nextInScope
+        }
+        operation.nextInScope = nil
+        operation.scope = nil
     }
 }
 

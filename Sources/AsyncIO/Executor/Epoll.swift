@@ -170,7 +170,7 @@ package final class Epoll: SystemKernel {
         case .receive: return receive(operation)
         case .receiveMany: return receiveMany(operation, for: executor)
         case .receiveBundle(let limit, _):
-            return features.contains(.bundles) ? receiveBundle(operation, limit: limit) : receive(operation)
+            return features.contains(.bundles) ? receiveBundle(operation, limit: Int(limit)) : receive(operation)
         case .send, .sendVector: return send(operation)
         case .poll(let events): return poll(operation, events)
         case .timer: preconditionFailure("a timer is the wheel's business")
@@ -196,10 +196,11 @@ package final class Epoll: SystemKernel {
     }
 
     private func connect(_ operation: Operation) -> Attempt {
-        guard let address = operation.address else { preconditionFailure("connect wants an address") }
-        if operation.sent == 0 {
-            // `sent` marks that connect(2) was called and its result is awaited.
-            operation.sent = 1
+        guard let outgoing = operation.outgoing, let address = outgoing.address else {
+            preconditionFailure("connect wants an address")
+        }
+        if outgoing.sent == 0 {
+            outgoing.sent = 1
             if unsafe Glibc.connect(operation.descriptor, address.pointer, address.length) == 0 {
                 return .completed(Completion(result: 0))
             }
@@ -252,21 +253,18 @@ package final class Epoll: SystemKernel {
 
     private func send(_ operation: Operation) -> Attempt {
         let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
-        while operation.unsentLength > 0 {
+        guard let outgoing = operation.outgoing else { preconditionFailure("send wants bytes") }
+        while outgoing.rest > 0 {
             let count: Int
-            if let payload = unsafe operation.payload {
-                count = unsafe Glibc.send(
-                    operation.descriptor, payload.baseAddress?.advanced(by: operation.sent),
-                    payload.count - operation.sent, flags)
+            if let run = unsafe outgoing.run(in: buffers) {
+                count = unsafe Glibc.send(operation.descriptor, run.baseAddress, run.count, flags)
             } else {
-                count = unsafe sendmsg(operation.descriptor, operation.buildMessage(from: buffers), flags)
+                count = unsafe sendmsg(operation.descriptor, outgoing.buildMessage(from: buffers), flags)
             }
-            guard count >= 0 else {
-                return failure(errno)
-            }
-            operation.sent += count
+            guard count >= 0 else { return failure(errno) }
+            outgoing.sent += count
         }
-        return .completed(Completion(result: Int32(clamping: operation.sent)))
+        return .completed(Completion(result: Int32(clamping: outgoing.sent)))
     }
 
     /// What a refused transfer means.

@@ -31,10 +31,15 @@ package final class Ring: SystemKernel {
     private var bufferTail: UInt16 = 0
     /// Buffers put into the ring since the kernel was last told.
     private var unpublished: Int32 = 0
+    /// Buffers that were never in the ring. The ring goes round, so every buffer in it becomes
+    /// resident: it starts small, and grows when half of it is lent.
+    private var reserve: [UInt16]
 
     private static let submissions: UInt32 = 512
     private static let completions: UInt32 = 8192
     private static let bufferGroup: UInt16 = 0
+    /// Buffers in the ring at the start.
+    private static let buffersAtFirst = 32
 
     /// Sets a ring up for the calling thread, or says which call was refused.
     /// - Parameter features: what may be used of what the kernel has; tests mask some.
@@ -62,6 +67,7 @@ package final class Ring: SystemKernel {
         unsafe bufferRing = mapping.bindMemory(to: io_uring_buf_ring.self, capacity: 1)
         bufferInPlace = Array(repeating: 0, count: buffers.count)
         placeOfBuffer = Array(repeating: 0, count: buffers.count)
+        reserve = (0..<UInt16(buffers.count)).reversed()
         var registration = io_uring_buf_reg()
         registration.ring_addr = UInt64(UInt(bitPattern: mapping))
         registration.ring_entries = UInt32(buffers.count)
@@ -83,7 +89,7 @@ package final class Ring: SystemKernel {
             throw Unavailable(call: "io_uring_register() or io_uring_enter()", code: -status)
         }
         unsafe io_uring_buf_ring_init(bufferRing)
-        for id in 0..<UInt16(buffers.count) { putIntoRing(id) }
+        growRing(by: Ring.buffersAtFirst)
         publishBuffers()
     }
 
@@ -117,7 +123,7 @@ package final class Ring: SystemKernel {
                 unsafe io_uring_prep_accept(entry, descriptor, nil, nil, flags)
             }
         case .connect:
-            guard let address = operation.address else { preconditionFailure("connect wants an address") }
+            guard let address = operation.outgoing?.address else { preconditionFailure("connect wants an address") }
             unsafe io_uring_prep_connect(entry, descriptor, address.pointer, address.length)
         case .receive(let expectsSilence):
             unsafe curing_prep_receive(
@@ -130,21 +136,14 @@ package final class Ring: SystemKernel {
             var priority = expectsSilence ? UInt16(IORING_RECVSEND_POLL_FIRST) : 0
             if features.contains(.bundles) { priority |= UInt16(CURING_RECVSEND_BUNDLE) }
             unsafe curing_prep_receive(
-                entry, descriptor, features.contains(.bundles) ? UInt32(limit) : 0, Ring.bufferGroup, priority)
-        case .send:
-            guard let payload = unsafe operation.payload else { preconditionFailure("send wants a payload") }
-            unsafe io_uring_prep_send(
-                entry, descriptor, payload.baseAddress?.advanced(by: operation.sent), payload.count - operation.sent,
-                Ring.sendFlags)
-        case .sendVector:
-            if operation.vector.count == 1, let piece = operation.vector.first {
-                let memory = unsafe buffers.memory(of: piece)
-                unsafe io_uring_prep_send(
-                    entry, descriptor, memory.baseAddress?.advanced(by: operation.sent),
-                    memory.count - operation.sent, Ring.sendFlags)
+                entry, descriptor, features.contains(.bundles) ? limit : 0, Ring.bufferGroup, priority)
+        case .send, .sendVector:
+            guard let outgoing = operation.outgoing else { preconditionFailure("send wants bytes") }
+            if let run = unsafe outgoing.run(in: buffers) {
+                unsafe io_uring_prep_send(entry, descriptor, run.baseAddress, run.count, Ring.sendFlags)
             } else {
                 unsafe io_uring_prep_sendmsg(
-                    entry, descriptor, operation.buildMessage(from: buffers), UInt32(Ring.sendFlags))
+                    entry, descriptor, outgoing.buildMessage(from: buffers), UInt32(Ring.sendFlags))
             }
         case .poll(let events):
             unsafe io_uring_prep_poll_add(entry, descriptor, events)
@@ -223,13 +222,13 @@ package final class Ring: SystemKernel {
         guard let operation = executor.operation(for: entry.user_data) else {
             preconditionFailure("a completion of an operation that was over")
         }
-        if operation.isSend, entry.res > 0 {
-            operation.sent += Int(entry.res)
-            if operation.unsentLength > 0, operation.ending == nil {
+        if operation.isSend, entry.res > 0, let outgoing = operation.outgoing {
+            outgoing.sent += Int(entry.res)
+            if outgoing.rest > 0, operation.ending == nil {
                 start(operation)
                 return
             }
-            completion.result = Int32(operation.sent)
+            completion.result = Int32(outgoing.sent)
         }
         executor.complete(operation, completion)
     }
@@ -252,6 +251,15 @@ package final class Ring: SystemKernel {
             buffers.link(id, to: next)
             id = next
             rest -= buffers.size
+        }
+        let inRing = buffers.count - reserve.count
+        if buffers.lent * 2 > inRing { growRing(by: inRing) }
+    }
+
+    private func growRing(by count: Int) {
+        for _ in 0..<count {
+            guard let id = reserve.popLast() else { return }
+            putIntoRing(id)
         }
     }
 

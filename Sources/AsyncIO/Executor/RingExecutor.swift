@@ -174,18 +174,17 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
 
     /// Starts an operation whose completions go to `handler`; the result is needed to cancel it.
     ///
-    /// `prepare` sets what the request needs beyond the descriptor (`payload`, `vector`, `address`).
-    /// Cancelling `scope` cancels it; the caller checks that the scope is not cancelled already.
+    /// `outgoing` is what the request sends or where it connects. Cancelling `scope` cancels it; the
+    /// caller checks that the scope is not cancelled already.
     @discardableResult
     func start(
         _ request: Operation.Request, on descriptor: Int32, deadline: Instant = .never,
-        scope: CancellationScope? = nil, handler: any Operation.Handler, prepare: (Operation) -> Void = { _ in }
+        scope: CancellationScope? = nil, handler: any Operation.Handler, outgoing: Outgoing? = nil
     ) -> Operation {
         let operation = table.take()
         operation.handler = handler
-        operation.scope = scope
+        operation.outgoing = outgoing
         scope?.add(operation)
-        prepare(operation)
         begin(operation, request, on: descriptor, deadline: deadline)
         return operation
     }
@@ -194,12 +193,11 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     /// `deadline`, that completion says so (`ECANCELED`, `ETIME`).
     func perform(
         _ request: Operation.Request, on descriptor: Int32, deadline: Instant, scope: CancellationScope?,
-        prepare: (Operation) -> Void = { _ in }
+        outgoing: Outgoing? = nil
     ) async -> Completion {
         if let scope, scope.isCancelled { return .cancelled }
         let operation = table.take()
-        operation.scope = scope
-        prepare(operation)
+        operation.outgoing = outgoing
         return await unsafe withUnsafeContinuation { continuation in
             unsafe operation.continuation = continuation
             scope?.add(operation)
@@ -221,7 +219,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         operation.descriptor = descriptor
         operation.deadline = deadline
         operation.inFlight = true
-        operation.turn = turnNumber
+        operation.turn = UInt32(truncatingIfNeeded: turnNumber)
         operation.ending = nil
         wheel.arm(operation, in: table)
         if case .timer = request { return }
@@ -282,7 +280,6 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         wheel.disarm(operation, in: table)
         operation.inFlight = false
         operation.scope?.remove(operation)
-        operation.scope = nil
         let handler = operation.handler
         let continuation = unsafe operation.continuation
         operation.handler = nil
@@ -292,7 +289,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         } else {
             handler?.completed(operation, completion)
         }
-        operation.releaseMemory()
+        operation.outgoing = nil
         table.giveBack(operation)
     }
 
@@ -320,7 +317,8 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     /// left alone: it may well not wait at all.
     private func relieve() {
         if buffersReturned { return restartStarved() }
-        for holder in table.inFlight where holder.isSendingLentBytes && holder.turn + 1 < turnNumber {
+        for holder in table.inFlight
+        where holder.isSendingLentBytes && holder.turn != UInt32(truncatingIfNeeded: turnNumber &- 1) {
             cancel(holder)
         }
     }

@@ -16,8 +16,8 @@ package enum Dialer {
         executor.kernel.prepareStream(descriptor)
         let socket = Socket(adopting: descriptor, scope: scope, place: budget)
         let completion = await executor.perform(
-            .connect, on: socket.descriptor, deadline: deadline, scope: scope
-        ) { $0.address = KernelAddress(address) }
+            .connect, on: socket.descriptor, deadline: deadline, scope: scope,
+            outgoing: Outgoing(connectingTo: address))
         _ = try completion.value(of: .connect)
         return socket
     }

@@ -4,51 +4,44 @@
 ///   client ──receive──▶ lent buffers ──send──▶ back-end       (RelayDirection)
 ///   client ◀──send── lent buffers ◀──receive── back-end       (RelayDirection)
 /// ```
-/// While both sides are silent it holds two receives in flight and nothing else. When one side ends
-/// its stream, what it sent before is delivered, then the other side's stream is ended too
-/// (half-close); the relay is over when both are, or when the remaining side was silent for
-/// `Limits.drain`.
+/// While both sides are silent it holds two receives in flight and nothing else: no buffer, no timer
+/// of its own. When one side ends its stream, what it sent before is delivered, then the other
+/// side's stream is ended too (half-close); the relay is over when both are, or when the remaining
+/// side was silent for `drain`.
 package final class Relay {
-    /// Bounds of one relay; sizes in bytes.
-    package struct Limits: Sendable {
-        /// Silence of both sides before the relay ends (`proxy_timeout`).
-        package var timeout: Duration
-        /// Silence of the remaining side once the other has ended.
-        package var drain: Duration = .seconds(10)
-        /// The most that one direction holds in lent buffers while its receiver keeps up.
-        package var held = 256 * 1024
-
-        package init(timeout: Duration) { self.timeout = timeout }
-    }
-
     /// How a relay ended.
     package enum End: Sendable, Equatable {
         /// Both streams ended, or one did and the other fell silent.
         case finished
-        /// Nobody said anything for `Limits.timeout`.
+        /// Nobody said anything for the whole timeout.
         case timedOut
         case cancelled
         /// Writing to one side failed, so nothing more can be delivered.
         case failed(IOError)
     }
 
-    let limits: Limits
+    /// Silence of the remaining side once the other has ended.
+    package static let drain = Duration.seconds(10)
+    /// The most that one direction holds in lent buffers while its receiver keeps up, in bytes.
+    private static let heldMaximum: UInt32 = 256 * 1024
+
     package let scope: CancellationScope
     private let upward: RelayDirection
     private let downward: RelayDirection
+    private let timeout: Duration
     private var lastActivity: Instant
-    private var timer: Operation?
     /// How it ended; nil before.
     package private(set) var end: End?
     private var waiter: Waiter<Void>?
 
-    var executor: RingExecutor { scope.executor }
-
-    /// A relay between two connected sockets of one scope. What was read from either side before,
-    /// while logging in, goes first.
-    package init(client: Socket, backEnd: Socket, limits: Limits, toBackEnd: [UInt8], toClient: [UInt8]) {
-        self.limits = limits
+    /// A relay between two connected sockets of one scope.
+    ///
+    /// - Parameters:
+    ///   - timeout: silence of both sides before the relay ends (`proxy_timeout`).
+    ///   - toBackEnd: what was read from the client before, while logging in; it goes first. So does `toClient`.
+    package init(client: Socket, backEnd: Socket, timeout: Duration, toBackEnd: [UInt8], toClient: [UInt8]) {
         scope = client.scope
+        self.timeout = timeout
         lastActivity = client.executor.now
         upward = RelayDirection(from: client, to: backEnd, isStreaming: true, first: toBackEnd)
         downward = RelayDirection(from: backEnd, to: client, isStreaming: false, first: toClient)
@@ -70,57 +63,53 @@ package final class Relay {
 
     private func begin() {
         if scope.isCancelled { return finish(.cancelled) }
-        startTimer(at: executor.now + limits.timeout)
+        lastActivity = executor.now
         upward.begin(in: self)
         downward.begin(in: self)
     }
 
-    // MARK: What directions report
+    // MARK: For directions
+
+    var executor: RingExecutor { scope.executor }
+    var pool: BufferPool { executor.kernel.buffers }
+    var held: UInt32 { Relay.heldMaximum }
+    var isEnding: Bool { end != nil }
+
+    /// When silence would end the relay.
+    var nextDeadline: Instant { lastActivity + silenceMaximum }
+
+    private var isDraining: Bool { upward.isFinished || downward.isFinished }
+    private var silenceMaximum: Duration { isDraining ? min(Relay.drain, timeout) : timeout }
 
     /// Bytes arrived from either side.
     func noteActivity() { lastActivity = executor.now }
 
-    var isEnding: Bool { end != nil }
+    /// An operation ended by its deadline: so does the relay, unless something was said meanwhile.
+    func deadlinePassed() {
+        if lastActivity + silenceMaximum <= executor.now { finish(isDraining ? .finished : .timedOut) }
+    }
 
     /// A direction has delivered everything and ended its target's stream.
     func directionFinished() {
         if upward.isFinished, downward.isFinished { return finish(.finished) }
-        // From here on the shorter bound counts.
-        if let timer { executor.setDeadline(executor.now + limits.drain, of: timer) }
+        // From here on the shorter bound counts for what is in flight, too.
+        lastActivity = executor.now
+        upward.setDeadline(nextDeadline, in: self)
+        downward.setDeadline(nextDeadline, in: self)
     }
 
     /// Ends the relay: everything in flight is cancelled, and `run` returns when all of it is over.
     func finish(_ reason: End) {
         guard end == nil else { return }
         end = reason
-        upward.stop()
-        downward.stop()
-        if let timer { executor.cancel(timer) }
+        upward.stop(in: self)
+        downward.stop(in: self)
         concludeIfOver()
     }
 
     /// Resumes `run` when nothing is in flight any more.
     func concludeIfOver() {
-        guard isEnding, timer == nil, upward.isIdle, downward.isIdle else { return }
+        guard isEnding, upward.isIdle, downward.isIdle else { return }
         waiter.take()?.resume(returning: ())
-    }
-
-    // MARK: Silence
-
-    private func startTimer(at deadline: Instant) {
-        timer = executor.start(.timer, on: -1, deadline: deadline, scope: scope, handler: self)
-    }
-}
-
-extension Relay: Operation.Handler {
-    /// The timer went off: end the relay, unless something was said meanwhile.
-    package func completed(_ operation: Operation, _ completion: Completion) {
-        timer = nil
-        if isEnding { return concludeIfOver() }
-        if scope.isCancelled { return finish(.cancelled) }
-        let isDraining = upward.isFinished || downward.isFinished
-        let due = lastActivity + (isDraining ? limits.drain : limits.timeout)
-        if due > executor.now { return startTimer(at: due) }
-        finish(isDraining ? .finished : .timedOut)
     }
 }

@@ -4,13 +4,13 @@ import Glibc
 ///
 /// At most one receive and one send are in flight. Received pieces queue while a send is under way
 /// and then leave together in one call. How much may queue adapts: it doubles while the receiver
-/// keeps up and falls to one buffer when it does not, so that a slow reader holds little. When the pool runs dry the executor cancels waiting sends; the rest is then copied
-/// out (`spill`) and the buffers go back.
+/// keeps up and falls to one buffer when it does not, so that a slow reader holds little. When the
+/// pool runs dry the executor cancels waiting sends; the rest is then copied out (`spill`) and the
+/// buffers go back. Each operation carries the relay's deadline; when one ends by it although
+/// something was said meanwhile, it is simply started again.
 final class RelayDirection {
-    private let source: Socket
-    private let target: Socket
-    /// Receive until cancelled (cheapest for small messages), rather than once per message.
-    private let isStreaming: Bool
+    private let source: Descriptor
+    private let target: Descriptor
     // Safety of `unowned`: the relay owns its directions and outlives what they have in flight.
     private unowned var relay: Relay?
 
@@ -18,30 +18,33 @@ final class RelayDirection {
     private var sending: Operation?
     /// Received and not yet handed to a send.
     private var queue: [LentBytes] = []
-    private var queuedBytes = 0
     /// Bytes of our own to send before the queue: what was read at login, or copied out of buffers.
-    private var spill: [UInt8] = []
+    private var spill: [UInt8]
     private var sendStarted = Instant.never
+    /// Bytes received from the source.
+    private(set) var byteCount: UInt64
+    /// Bytes in the queue and in the send under way from lent buffers.
+    private var queuedBytes: UInt32 = 0
     /// How many bytes may be queued or received at once.
-    private var allowance: Int
+    private var allowance: UInt32
+    /// Receive until cancelled (cheapest for small messages), rather than once per message.
+    private let isStreaming: Bool
     private var sourceEnded = false
     /// Everything was delivered and the target's stream ended.
     private(set) var isFinished = false
-    /// Bytes received from the source.
-    private(set) var byteCount: UInt64 = 0
+
+    /// Whoever keeps a send waiting this long reads slowly; a busy receiver on another core takes far less.
+    private static let slowness = Duration.milliseconds(50)
 
     /// - Parameter first: sent before anything received.
     init(from source: Socket, to target: Socket, isStreaming: Bool, first: [UInt8]) {
-        self.source = source
-        self.target = target
+        self.source = source.handle
+        self.target = target.handle
         self.isStreaming = isStreaming
         spill = first
         byteCount = UInt64(first.count)
-        allowance = 2 * source.executor.kernel.buffers.size
+        allowance = UInt32(2 * source.executor.kernel.buffers.size)
     }
-
-    private var executor: RingExecutor { source.executor }
-    private var pool: BufferPool { executor.kernel.buffers }
 
     /// Nothing is in flight and no buffer is held.
     var isIdle: Bool { receiving == nil && sending == nil && queue.isEmpty }
@@ -49,23 +52,27 @@ final class RelayDirection {
     /// Starts sending and receiving.
     func begin(in relay: Relay) {
         self.relay = relay
-        pump()
+        pump(relay)
     }
 
     /// Cancels what is in flight and gives back what is queued.
-    func stop() {
-        if let receiving { executor.cancel(receiving) }
-        if let sending { executor.cancel(sending) }
-        giveBack(queue)
-        queue = []
-        queuedBytes = 0
+    func stop(in relay: Relay) {
+        if let receiving { relay.executor.cancel(receiving) }
+        if let sending { relay.executor.cancel(sending) }
+        dropQueue(relay)
+    }
+
+    /// Moves the deadline of what is in flight.
+    func setDeadline(_ deadline: Instant, in relay: Relay) {
+        if let receiving { relay.executor.setDeadline(deadline, of: receiving) }
+        if let sending { relay.executor.setDeadline(deadline, of: sending) }
     }
 
     // MARK: Pumping
 
     /// Starts whatever can go on: a send of what is queued, a receive while there is room.
-    private func pump() {
-        guard let relay, !relay.isEnding else { return }
+    private func pump(_ relay: Relay) {
+        guard !relay.isEnding else { return }
         if sending == nil { startSending(relay) }
         if receiving == nil, !sourceEnded, !isSpilling, queuedBytes < allowance { startReceiving(relay) }
     }
@@ -79,55 +86,53 @@ final class RelayDirection {
 
     private func startSending(_ relay: Relay) {
         if !spill.isEmpty {
-            var bytes = spill
-            spill = []
-            sending = executor.start(.send, on: target.descriptor, scope: relay.scope, handler: self) {
-                $0.adopt(payload: bytes)
-            }
-            wipe(&bytes)
+            send(.send, Outgoing(copying: spill), relay)
+            wipe(&spill)
         } else if !queue.isEmpty {
-            let pieces = queue
+            sendStarted = relay.executor.now
+            send(.sendVector, Outgoing(queue), relay)
             queue = []
-            sendStarted = executor.now
-            sending = executor.start(.sendVector, on: target.descriptor, scope: relay.scope, handler: self) {
-                $0.vector = pieces
-            }
         } else if sourceEnded, !isFinished {
             isFinished = true
-            target.shutdownSending()
+            relay.executor.kernel.shutdownSending(target.number)
             relay.directionFinished()
         }
     }
 
+    private func send(_ request: Operation.Request, _ outgoing: Outgoing, _ relay: Relay) {
+        sending = relay.executor.start(
+            request, on: target.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self,
+            outgoing: outgoing)
+    }
+
     private func startReceiving(_ relay: Relay) {
         let request: Operation.Request =
-            isStreaming
-            ? .receiveMany
-            : .receiveBundle(limit: limit, expectsSilence: queuedBytes == 0 || byteCount == 0)
-        receiving = executor.start(request, on: source.descriptor, scope: relay.scope, handler: self)
+            isStreaming ? .receiveMany : .receiveBundle(limit: limit(relay), expectsSilence: queuedBytes == 0)
+        receiving = relay.executor.start(
+            request, on: source.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self)
+    }
+
+    /// What one receive may take: the allowance, but no more than half of the buffers nobody holds.
+    private func limit(_ relay: Relay) -> UInt32 {
+        let pool = relay.pool
+        return min(allowance, UInt32(max(1, (pool.count - pool.lent) / 2) * pool.size))
     }
 
     // MARK: Completions
 
-    private func received(_ completion: Completion) {
-        guard let relay else { return }
+    private func received(_ completion: Completion, _ relay: Relay) {
         if completion.result > 0, let first = completion.buffer {
             let length = Int(completion.result)
-            let pieces = pool.pieces(first: first, length: length)
-            if relay.isEnding { return giveBack(pieces) }
+            let pieces = relay.pool.pieces(first: first, length: length)
+            if relay.isEnding { return giveBack(pieces, relay) }
             byteCount += UInt64(length)
             relay.noteActivity()
-            if isSpilling {
-                // Nothing of ours may hold buffers while the receiver keeps us waiting.
-                spill.append(contentsOf: rest(of: pieces, after: 0))
-                giveBack(pieces)
-                if completion.more, let receiving { executor.cancel(receiving) }
-                return
-            }
-            queue.append(contentsOf: pieces)
-            queuedBytes += length
+            take(pieces, UInt32(length), relay)
             // Streaming knows no limit of its own: stop it, and start again when there is room.
-            if completion.more, queuedBytes >= allowance, let receiving { executor.cancel(receiving) }
+            let isFull = isSpilling || queuedBytes >= allowance
+            if completion.more, isFull, let receiving { relay.executor.cancel(receiving) }
+        } else if completion.result == -ETIME {
+            relay.deadlinePassed()
         } else if completion.result == -ECANCELED {
             // Stopped for want of room, or by the end of the relay.
             if relay.scope.isCancelled { relay.finish(.cancelled) }
@@ -137,25 +142,35 @@ final class RelayDirection {
         }
     }
 
-    private func sent(_ operation: Operation, _ completion: Completion) {
-        guard let relay else { return }
-        let pieces = operation.vector
-        let length = pieces.reduce(0) { $0 + $1.length }
-        defer { giveBack(pieces) }
-        if relay.isEnding { return }
-        if pieces.isEmpty {
-            if completion.result < 0 { fail(completion, relay) }
-            return
-        }
-        queuedBytes -= length
-        adaptAllowance(relay)
-        if operation.sent == length { return }
-        if completion.result == -ECANCELED, !relay.scope.isCancelled {
-            spill = rest(of: pieces, after: operation.sent) + rest(of: queue, after: 0)
-            giveBack(queue)
-            queue = []
-            queuedBytes = 0
+    private func take(_ pieces: [LentBytes], _ length: UInt32, _ relay: Relay) {
+        if isSpilling {
+            // Nothing of ours may hold buffers while the receiver keeps us waiting.
+            spill.append(contentsOf: bytes(of: pieces, relay))
+            giveBack(pieces, relay)
         } else {
+            queue.append(contentsOf: pieces)
+            queuedBytes += length
+        }
+    }
+
+    private func sent(_ outgoing: Outgoing, _ completion: Completion, _ relay: Relay) {
+        defer { giveBack(outgoing.vector, relay) }
+        if relay.isEnding { return }
+        if !outgoing.vector.isEmpty {
+            queuedBytes -= UInt32(outgoing.length)
+            adaptAllowance(relay)
+        }
+        if outgoing.rest == 0 { return }
+        switch completion.result {
+        case -ETIME:
+            relay.deadlinePassed()
+            if relay.isEnding { return }
+            fallthrough
+        case -ECANCELED where !relay.scope.isCancelled:
+            // To be gone on with, from memory of our own.
+            spill = outgoing.unsentBytes(in: relay.pool) + bytes(of: queue, relay)
+            dropQueue(relay)
+        default:
             fail(completion, relay)
         }
     }
@@ -168,45 +183,37 @@ final class RelayDirection {
         }
     }
 
-    /// Whoever keeps a send waiting this long reads slowly; a busy receiver on another core takes far less.
-    private static let slowness = Duration.milliseconds(50)
-
     private func adaptAllowance(_ relay: Relay) {
-        let isSlow = executor.now - sendStarted > RelayDirection.slowness
-        allowance = isSlow ? pool.size : min(relay.limits.held, allowance * 2)
+        let isSlow = relay.executor.now - sendStarted > RelayDirection.slowness
+        allowance = isSlow ? UInt32(relay.pool.size) : min(relay.held, allowance * 2)
     }
 
-    /// What one receive may take: the allowance, but no more than half of the buffers nobody holds.
-    private var limit: Int { min(allowance, max(1, (pool.count - pool.lent) / 2) * pool.size) }
-
-    private func rest(of pieces: [LentBytes], after sent: Int) -> [UInt8] {
-        var rest: [UInt8] = []
-        var skip = sent
-        for var piece in pieces {
-            let skipped = min(skip, piece.length)
-            skip -= skipped
-            piece.offset += skipped
-            piece.length -= skipped
-            rest.append(contentsOf: pool.bytes(piece))
-        }
-        return rest
+    private func bytes(of pieces: [LentBytes], _ relay: Relay) -> [UInt8] {
+        pieces.flatMap { relay.pool.bytes($0) }
     }
 
-    private func giveBack(_ pieces: [LentBytes]) {
-        for piece in pieces { executor.giveBack(piece.buffer) }
+    private func dropQueue(_ relay: Relay) {
+        giveBack(queue, relay)
+        queue = []
+        queuedBytes = 0
+    }
+
+    private func giveBack(_ pieces: [LentBytes], _ relay: Relay) {
+        for piece in pieces { relay.executor.giveBack(piece.buffer) }
     }
 }
 
 extension RelayDirection: Operation.Handler {
     func completed(_ operation: Operation, _ completion: Completion) {
+        guard let relay else { return }
         if operation === receiving {
             if !completion.more { receiving = nil }
-            received(completion)
-        } else {
+            received(completion, relay)
+        } else if let outgoing = operation.outgoing {
             sending = nil
-            sent(operation, completion)
+            sent(outgoing, completion, relay)
         }
-        pump()
-        relay?.concludeIfOver()
+        pump(relay)
+        relay.concludeIfOver()
     }
 }

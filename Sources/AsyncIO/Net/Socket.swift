@@ -39,9 +39,9 @@ package struct Socket: Sendable {
     /// Sends all of `bytes`; the kernel's copy is wiped afterwards.
     package func send(_ bytes: [UInt8], deadline: Instant) async throws(IOError) {
         guard !bytes.isEmpty else { return }
-        let completion = await executor.perform(.send, on: descriptor, deadline: deadline, scope: scope) {
-            $0.adopt(payload: bytes)
-        }
+        let completion = await executor.perform(
+            .send, on: descriptor, deadline: deadline, scope: scope,
+            outgoing: Outgoing(copying: bytes))
         _ = try completion.value(of: .send)
     }
 
@@ -55,8 +55,8 @@ package struct Socket: Sendable {
         guard !scope.isCancelled else { throw .cancelled }
         let sending = BackgroundSend()
         sending.operation = executor.start(
-            .send, on: descriptor, deadline: deadline, scope: scope, handler: sending
-        ) { $0.adopt(payload: bytes) }
+            .send, on: descriptor, deadline: deadline, scope: scope, handler: sending,
+            outgoing: Outgoing(copying: bytes))
         let completion = await executor.perform(
             .receive(expectsSilence: true), on: descriptor, deadline: deadline, scope: scope)
         if completion.result > 0 {

@@ -111,9 +111,19 @@ package struct IPv4Address: Sendable, Hashable, CustomStringConvertible {
 
 /// Sixteen bytes in network order.
 package struct IPv6Address: Sendable, Hashable, CustomStringConvertible {
-    package var bytes: SIMD16<UInt8>
+    // Two words rather than one vector, whose alignment would make every address 32 bytes.
+    private var words: (UInt64, UInt64)
 
-    package init(_ bytes: SIMD16<UInt8>) { self.bytes = bytes }
+    package init(_ bytes: SIMD16<UInt8>) { words = unsafe unsafeBitCast(bytes, to: (UInt64, UInt64).self) }
+
+    package var bytes: SIMD16<UInt8> { unsafe unsafeBitCast(words, to: SIMD16<UInt8>.self) }
+
+    package static func == (left: IPv6Address, right: IPv6Address) -> Bool { left.words == right.words }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+        hasher.combine(words.1)
+    }
 
     package static let any = IPv6Address(SIMD16(repeating: 0))
     package static let loopback = {
@@ -126,7 +136,7 @@ package struct IPv6Address: Sendable, Hashable, CustomStringConvertible {
     package init?(_ text: String) {
         var address = in6_addr()
         guard unsafe inet_pton(AF_INET6, text, &address) == 1 else { return nil }
-        bytes = unsafe withUnsafeBytes(of: address) { unsafe $0.loadUnaligned(as: SIMD16<UInt8>.self) }
+        self.init(unsafe withUnsafeBytes(of: address) { unsafe $0.loadUnaligned(as: SIMD16<UInt8>.self) })
     }
 
     /// RFC 5952 text.

@@ -2,7 +2,7 @@ import AsyncIO
 import MailSessions
 
 /// Puts the events of sessions into nginx's words (nginx-mail.md §3.1, §11), for the logs of one server.
-struct SessionLog: SessionObserver {
+final class SessionLog: SessionObserver {
     private let log: Log
 
     init(_ log: Log) { self.log = log }

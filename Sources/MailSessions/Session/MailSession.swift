@@ -243,7 +243,7 @@ package actor MailSession {
         context.phase = .relaying
         report(.loggedIn)
         relay = Relay(
-            client: client, backEnd: login.backEnd, limits: Relay.Limits(timeout: server.settings.proxy.timeout),
+            client: client, backEnd: login.backEnd, timeout: server.settings.proxy.timeout,
             toBackEnd: login.toBackEnd, toClient: login.toClient)
     }
 

@@ -101,6 +101,6 @@ package struct SessionContext: Sendable {
 }
 
 /// Told of every event of every session; it must not block.
-package protocol SessionObserver: Sendable {
+package protocol SessionObserver: AnyObject, Sendable {
     func observe(_ event: SessionEvent, in context: SessionContext)
 }

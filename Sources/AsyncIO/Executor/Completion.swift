@@ -1,0 +1,29 @@
+import Glibc
+
+/// How one step of an operation ended.
+package struct Completion: Sendable {
+    /// Bytes, a descriptor or poll events; below zero a negated errno.
+    package var result: Int32
+    /// The first of the lent buffers that hold what was received; its successors by `BufferPool.pieces`.
+    package var buffer: UInt16?
+    /// Further completions of the same operation will come.
+    package var more: Bool
+
+    package init(result: Int32, buffer: UInt16? = nil, more: Bool = false) {
+        self.result = result
+        self.buffer = buffer
+        self.more = more
+    }
+
+    static let cancelled = Completion(result: -ECANCELED)
+
+    /// The result, or the failure of `call`.
+    package func value(of call: IOError.SystemCall) throws(IOError) -> Int {
+        if result >= 0 { return Int(result) }
+        switch -result {
+        case ECANCELED: throw .cancelled
+        case ETIME: throw .timedOut
+        case let code: throw .system(call, code: code)
+        }
+    }
+}
