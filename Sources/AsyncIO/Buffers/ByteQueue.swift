@@ -30,7 +30,8 @@ package struct ByteQueue: Sendable {
 
     /// A copy of the readable bytes in `range`, offsets counted from the oldest.
     package subscript(range: Range<Int>) -> [UInt8] {
-        Array(storage[start + range.lowerBound..<start + range.upperBound])
+        // Not by slicing the array: a slice of all of it would share the storage, and keep it alive.
+        unsafe storage.withUnsafeBytes { unsafe Array($0[start + range.lowerBound..<start + range.upperBound]) }
     }
 
     /// Everything readable, copied; the queue keeps it.

@@ -1,5 +1,18 @@
 import Glibc
 
+/// Who is told about completions of an operation that no task awaits.
+///
+/// A class to inherit from, not a protocol: an operation then holds it in one word instead of two.
+package class CompletionHandler {
+    /// The empty argument keeps subclasses from having to make sense of a bare `init()`.
+    init(_: Void) {}
+
+    /// Runs on the executor's thread, outside any task; the operation is over unless `completion.more`.
+    package func completed(_ operation: Operation, _ completion: Completion) {
+        preconditionFailure("a completion that nobody handles")
+    }
+}
+
 /// How one step of an operation ended.
 package struct Completion: Sendable {
     /// Bytes, a descriptor or poll events; below zero a negated errno.

@@ -35,12 +35,6 @@ package final class Operation: @unchecked Sendable {
         case timer
     }
 
-    /// Who is told about completions of an operation that no task awaits.
-    package protocol Handler: AnyObject {
-        /// Runs on the executor's thread, outside any task; the operation is over unless `completion.more`.
-        func completed(_ operation: Operation, _ completion: Completion)
-    }
-
     /// Cancelled or timed out; the kernel was asked, the last completion is still to come.
     enum Ending { case cancelled, timedOut }
 
@@ -56,9 +50,6 @@ package final class Operation: @unchecked Sendable {
     var isToBeAttempted = false
     /// Waiting for lent buffers to return.
     var isStarved = false
-    /// The executor's turn in which it was started, its lower half.
-    var turn: UInt32 = 0
-
     /// What it sends, or where it connects; nil for other requests.
     var outgoing: Outgoing?
 
@@ -68,9 +59,11 @@ package final class Operation: @unchecked Sendable {
     var slot: Int32 = -1
     var previous: Int32 = -1
     var following: Int32 = -1
+    /// The executor's turn in which it was started, its lower half.
+    var turn: UInt32 = 0
 
     var continuation: UnsafeContinuation<Completion, Never>?
-    var handler: (any Handler)?
+    var handler: CompletionHandler?
     /// The scope that cancels it, and the next one that scope cancels, while it is in flight.
     var scope: CancellationScope?
     var nextInScope: Operation?

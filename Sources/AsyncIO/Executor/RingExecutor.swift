@@ -159,12 +159,15 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         kernel.close(descriptor)
     }
 
-    private final class WakeUpHandler: Operation.Handler {
+    private final class WakeUpHandler: CompletionHandler {
         private unowned let executor: RingExecutor
 
-        init(executor: RingExecutor) { self.executor = executor }
+        init(executor: RingExecutor) {
+            self.executor = executor
+            super.init(())
+        }
 
-        func completed(_ operation: Operation, _ completion: Completion) {
+        override func completed(_ operation: Operation, _ completion: Completion) {
             executor.takeIncoming()
             executor.watchWakeUp()
         }
@@ -179,7 +182,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     @discardableResult
     func start(
         _ request: Operation.Request, on descriptor: Int32, deadline: Instant = .never,
-        scope: CancellationScope? = nil, handler: any Operation.Handler, outgoing: Outgoing? = nil
+        scope: CancellationScope? = nil, handler: CompletionHandler, outgoing: Outgoing? = nil
     ) -> Operation {
         let operation = table.take()
         operation.handler = handler

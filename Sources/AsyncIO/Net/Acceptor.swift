@@ -3,7 +3,7 @@ import Glibc
 /// Accepts the connections of one listening descriptor, until its scope is cancelled.
 ///
 /// One request serves all (multishot accept), so a burst may bring more than was asked for; those wait here.
-package final class Acceptor: Operation.Handler {
+package final class Acceptor: CompletionHandler {
     private let descriptor: Int32
     private let scope: CancellationScope
     private var isAccepting = false
@@ -15,6 +15,7 @@ package final class Acceptor: Operation.Handler {
     package init(listening descriptor: Int32, scope: CancellationScope) {
         self.descriptor = descriptor
         self.scope = scope
+        super.init(())
     }
 
     /// The next connection's descriptor, which the caller then owns.
@@ -37,7 +38,7 @@ package final class Acceptor: Operation.Handler {
         return accepted.removeFirst()
     }
 
-    package func completed(_ operation: Operation, _ completion: Completion) {
+    package override func completed(_ operation: Operation, _ completion: Completion) {
         if !completion.more { isAccepting = false }
         if completion.result >= 0 {
             accepted.append(completion.result)

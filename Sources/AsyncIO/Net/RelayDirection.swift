@@ -8,7 +8,7 @@ import Glibc
 /// pool runs dry the executor cancels waiting sends; the rest is then copied out (`spill`) and the
 /// buffers go back. Each operation carries the relay's deadline; when one ends by it although
 /// something was said meanwhile, it is simply started again.
-final class RelayDirection {
+final class RelayDirection: CompletionHandler {
     private let source: Descriptor
     private let target: Descriptor
     // Safety of `unowned`: the relay owns its directions and outlives what they have in flight.
@@ -44,6 +44,7 @@ final class RelayDirection {
         spill = first
         byteCount = UInt64(first.count)
         allowance = UInt32(2 * source.executor.kernel.buffers.size)
+        super.init(())
     }
 
     /// Nothing is in flight and no buffer is held.
@@ -201,10 +202,8 @@ final class RelayDirection {
     private func giveBack(_ pieces: [LentBytes], _ relay: Relay) {
         for piece in pieces { relay.executor.giveBack(piece.buffer) }
     }
-}
 
-extension RelayDirection: Operation.Handler {
-    func completed(_ operation: Operation, _ completion: Completion) {
+    override func completed(_ operation: Operation, _ completion: Completion) {
         guard let relay else { return }
         if operation === receiving {
             if !completion.more { receiving = nil }

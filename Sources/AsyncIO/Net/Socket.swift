@@ -95,13 +95,15 @@ package struct Socket: Sendable {
 }
 
 /// A send that goes on while its task awaits something else.
-private final class BackgroundSend: Operation.Handler {
+private final class BackgroundSend: CompletionHandler {
     /// In flight until `completed`.
     var operation: Operation?
     private var result: Completion?
     private var waiter: Waiter<Completion>?
 
-    func completed(_ operation: Operation, _ completion: Completion) {
+    init() { super.init(()) }
+
+    override func completed(_ operation: Operation, _ completion: Completion) {
         self.operation = nil
         result = completion
         waiter.take()?.resume(returning: completion)
