@@ -23,6 +23,12 @@ static inline int clinux_pidfd_open(int pid)
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
+// The name that ps and top show for this process; at most 15 bytes count.
+static inline int clinux_set_process_name(const char *name)
+{
+    return prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
 // gettid(2), which glibc declares for GNU sources only.
 static inline int clinux_gettid(void)
 {

@@ -32,7 +32,7 @@ package final class Ring: SystemKernel {
     /// Buffers put into the ring since the kernel was last told.
     private var unpublished: Int32 = 0
     /// Buffers that were never in the ring. The ring goes round, so every buffer in it becomes
-    /// resident: it starts small, and grows when half of it is lent.
+    /// resident: it starts small, and grows when three quarters of it are lent.
     private var reserve: [UInt16]
 
     private static let submissions: UInt32 = 512
@@ -253,7 +253,7 @@ package final class Ring: SystemKernel {
             rest -= buffers.size
         }
         let inRing = buffers.count - reserve.count
-        if buffers.lent * 2 > inRing { growRing(by: inRing) }
+        if buffers.lent * 4 > inRing * 3 { growRing(by: inRing) }
     }
 
     private func growRing(by count: Int) {

@@ -32,8 +32,6 @@ struct ListenOptions: Sendable, Hashable {
     var isIPv6Only = true
     /// `so_keepalive`; nil leaves it to the system.
     var keepAlive: KeepAlive?
-    /// `proxy_protocol`: every connection begins with a PROXY header.
-    var expectsProxyHeader = false
     /// `reuseport`: each worker has a socket of its own.
     var isReusePort = false
 }

@@ -1,4 +1,5 @@
 import AsyncIO
+import CLinux
 import Glibc
 
 /// The way from the command line to a running gateway: everything that can be refused, before anything is opened.
@@ -11,6 +12,8 @@ struct Launch {
         var log: Log?
         do throws(StartFailure) {
             let demo = try options.path == nil ? checkedDemo() : nil
+            // Accounts and shared secrets are about to be read: they must not reach a core file.
+            guard clinux_forbid_core_dumps() == 0 else { throw .lastError("prctl(PR_SET_DUMPABLE)") }
             let configuration = try load(demo)
             let credentials = try Credentials.ofWorkers(configuration)
             do throws(SourceError) { log = try Log(configuration) } catch { throw StartFailure(error) }

@@ -202,6 +202,8 @@ extension Worker {
                 throw .lastError("chdir(\(quoted(directory)))")
             }
         }
+        // It was started as /proc/self/exe, and would be called "exe".
+        _ = unsafe clinux_set_process_name("mailgateway")
         // After setuid, which resets it.
         guard clinux_forbid_core_dumps() == 0 else { throw .lastError("prctl(PR_SET_DUMPABLE)") }
     }

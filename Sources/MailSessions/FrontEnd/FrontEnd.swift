@@ -90,7 +90,7 @@ package struct ReplyContext: Sendable, Equatable {
 
 /// Reasons of ours to end a session, put into words by each protocol.
 package enum Farewell: Sendable, Hashable {
-    /// The login took longer than `timeout`, or the relay was silent for `proxy_timeout`.
+    /// The login took longer than `timeout`.
     case timeout
     /// Too many connections (worker_connections, max_connections).
     case busy

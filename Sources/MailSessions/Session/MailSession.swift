@@ -116,8 +116,10 @@ package actor MailSession {
                 backEnd: accepted.backEnd, credentials: accepted.credentials, context: context,
                 leftover: frontEnd.input.takeAll())
         case .quit: throw .quit
-        case .refused: throw .refused
         case .unavailable: throw .unavailable
+        case .refused:
+            await linger()
+            throw .refused
         case .violation:
             await linger()
             throw .violation
@@ -163,7 +165,7 @@ package actor MailSession {
         }
     }
 
-    /// The longest a client that broke the rules is listened to, so that it can read why it was sent away:
+    /// The longest a client that was refused is listened to, so that it can read why it was sent away:
     /// closing with bytes unread would make the kernel drop the reply on its way.
     private static let lingerTime = Duration.seconds(1)
     private static let lingerBytes = 256 * 1024

@@ -53,6 +53,7 @@ import Testing
         Mistake("1 so_keepalive=0:0:0", "invalid so_keepalive value: \"0:0:0\""),
         Mistake("1 so_keepalive=1:2", "invalid so_keepalive value: \"1:2\""),
         Mistake("1 so_keepalive=1ms::", "invalid so_keepalive value: \"1ms::\""),
+        Mistake("143 proxy_protocol", "the \"proxy_protocol\" parameter of \"listen\" is not supported yet"),
         Mistake("993 ssl", "TLS is not in this build yet: the \"ssl\" parameter of \"listen\" is refused"),
         Mistake("1; listen *:1", "duplicate \"0.0.0.0:1\" address and port pair"),
         Mistake("1-3; listen 2", "duplicate \"0.0.0.0:2\" address and port pair"),
@@ -82,16 +83,14 @@ import Testing
         let plain = try listeners("143")[0].options
         #expect(plain == ListenOptions())
         #expect(plain.backlog == 511)
-        let full = try listeners("[::]:143 proxy_protocol backlog=7 rcvbuf=64k sndbuf=1m ipv6only=off reuseport")[0]
+        let full = try listeners("[::]:143 backlog=7 rcvbuf=64k sndbuf=1m ipv6only=off reuseport")[0]
             .options
         #expect(full.backlog == 7)
         #expect(full.receiveBuffer == 64 << 10)
         #expect(full.sendBuffer == 1 << 20)
         #expect(!full.isIPv6Only)
-        #expect(full.expectsProxyHeader)
         #expect(full.isReusePort)
         #expect(full.hasOwnSocket)
-        #expect(try !listeners("1 proxy_protocol")[0].options.hasOwnSocket)
     }
 
     @Test(
@@ -129,9 +128,9 @@ import Testing
         let configuration = try ConfigurationFixture.load(
             """
             events { } mail { auth_http 192.0.2.1;
-            server { listen 127.0.0.1:143; listen 127.0.0.2:143 bind; listen 127.0.0.1:144 proxy_protocol; protocol imap; }
+            server { listen 127.0.0.1:143; listen 127.0.0.2:143 bind; listen 127.0.0.1:144; protocol imap; }
             server { listen 143; listen [::]:143; listen unix:/x; }
-            server { listen [::1]:143 proxy_protocol; } }
+            server { listen [::1]:143; } }
             """)
         let sockets = configuration.sockets
         #expect(
@@ -142,7 +141,6 @@ import Testing
         #expect(wildcard.route(for: .ipv4(.loopback, port: 143))?.server == 0)
         #expect(wildcard.route(for: .ipv4(IPv4Address(192, 0, 2, 3), port: 143))?.server == 1)
         #expect(sockets[3].route(for: .ipv6(.loopback, port: 143))?.server == 2)
-        #expect(sockets[3].route(for: .ipv6(.loopback, port: 143))?.listen.options.expectsProxyHeader == true)
         #expect(sockets[0].route(for: .ipv4(IPv4Address(127, 0, 0, 2), port: 143))?.server == 0)
     }
 }

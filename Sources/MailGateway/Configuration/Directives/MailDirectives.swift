@@ -5,8 +5,8 @@ enum MailDirectives {
     static let listen = Setting(
         "listen", in: .server, .listen, shown: "none; at least one is required", repetition: .adds,
         "Where the server takes clients: a port on all IPv4 addresses, an address and a port, a range of ports, a host "
-            + "name (looked up once, all its addresses count) or a unix socket. `proxy_protocol` wants every connection "
-            + "to begin with a PROXY header. `backlog` (\(ListenSettings.backlogDefault)), `rcvbuf`, `sndbuf`, "
+            + "name (looked up once, all its addresses count) or a unix socket. "
+            + "`proxy_protocol` is refused until PROXY headers are read. `backlog` (\(ListenSettings.backlogDefault)), `rcvbuf`, `sndbuf`, "
             + "`ipv6only` (on) and `so_keepalive` are those of the socket. `bind` gives the address a socket of its own "
             + "although another `listen` has a wildcard with the same port; the other socket options imply it. "
             + "`reuseport` gives each worker a socket of its own. An address and port belongs to one server only. `ssl` "
