@@ -38,8 +38,7 @@ actor AdmissionControl {
         }
         let connection = Descriptor(adopting: descriptor, of: executor, place: server.clients)
         return MailSession(
-            number: count, connection: connection, listener: route.listen.address, server: server, executor: executor,
-            observer: logs[route.server])
+            number: count, connection: connection, listener: route.listen.address, server: server, executor: executor)
     }
 
     /// The address a client came to; asked for only where it chooses between servers.

@@ -42,18 +42,20 @@ final class Supervisor: Sendable {
         let hashing = BlockingPool(threads: Supervisor.hashingThreads, queueMaximum: Supervisor.hashingQueue)
         var pools: [AuthHTTPSettings: KeptConnections] = [:]
         var servers: [MailServer] = []
-        for server in configuration.servers {
+        let logs = configuration.servers.map { SessionLog(log.log(to: $0.logs)) }
+        for (server, log) in zip(configuration.servers, logs) {
             var pool = KeptConnections(maximum: 0, on: executor)
             if case .http(let settings) = server.settings.authenticator {
                 pool = pools[settings] ?? KeptConnections(maximum: settings.keepAlive, on: executor)
                 pools[settings] = pool
             }
-            servers.append(MailServer(server.settings, connections: connections, kept: pool, hashing: hashing))
+            servers.append(
+                MailServer(
+                    server.settings, connections: connections, kept: pool, hashing: hashing, observer: log))
         }
         kept = Array(pools.values)
         admission = AdmissionControl(
-            servers: servers, logs: configuration.servers.map { SessionLog(log.log(to: $0.logs)) },
-            connections: connections, executor: executor)
+            servers: servers, logs: logs, connections: connections, executor: executor)
     }
 
     /// Stops accepting; sessions go on. `run` returns after the last one. (QUIT) Any thread.
@@ -124,10 +126,9 @@ final class Supervisor: Sendable {
 
     /// Relays logged-in clients, each in a task of its own, until no more come and the last has gone.
     private func relay(_ loggedIn: LoggedInSessions) async {
+        let relayNext: @Sendable @isolated(any) () async -> Void = { await loggedIn.relayNext() }
         await withDiscardingTaskGroup { relays in
-            while let session = await loggedIn.next() {
-                relays.addTask { await session.relay() }
-            }
+            while await loggedIn.hasNext() { relays.addTask(operation: relayNext) }
         }
     }
 

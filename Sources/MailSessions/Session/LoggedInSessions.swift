@@ -9,6 +9,8 @@ package actor LoggedInSessions {
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
     private let executor: RingExecutor
     private var waiting: [MailSession] = []
+    /// Of those waiting, how many `hasNext` has spoken of.
+    private var announced = 0
     private var isClosed = false
     private var waiter: Waiter<Void>?
 
@@ -21,18 +23,29 @@ package actor LoggedInSessions {
         waiter.take()?.resume(returning: ())
     }
 
-    /// No more will come: `next` returns nil after the last.
+    /// No more will come: `hasNext` is false after the last.
     package func close() {
         isClosed = true
         waiter.take()?.resume(returning: ())
     }
 
-    /// The next session to relay, for a single caller; nil after `close`.
-    package func next() async -> MailSession? {
-        while waiting.isEmpty {
-            if isClosed { return nil }
+    /// Relays one of the sessions that `hasNext` announced, to its end.
+    ///
+    /// A task per session runs this very function: a closure that held the session would be another
+    /// allocation that lasts as long as the session.
+    package func relayNext() async {
+        announced -= 1
+        await waiting.removeFirst().relay()
+    }
+
+    /// Waits for a session that is to be relayed and not announced yet, for a single caller; false
+    /// after `close`, when there is none left.
+    package func hasNext() async -> Bool {
+        while announced == waiting.count {
+            if isClosed { return false }
             await Waiter.wait { waiter = consume $0 }
         }
-        return waiting.removeFirst()
+        announced += 1
+        return true
     }
 }

@@ -5,6 +5,8 @@ import Glibc
 package final class MailServer: Sendable {
     package let settings: ServerSettings
     package let authenticator: any Authenticator
+    /// Told of every event of its sessions.
+    package let observer: any SessionObserver
     /// Places for clients: `max_connections` within the worker's `worker_connections`.
     package let clients: ConnectionBudget
     /// Places for connections to back-ends and services.
@@ -14,9 +16,11 @@ package final class MailServer: Sendable {
     ///   - connections: the worker's budget, shared by all its servers.
     ///   - kept: idle connections to the auth_http service, shared by servers that use the same one.
     package init(
-        _ settings: ServerSettings, connections: ConnectionBudget, kept: KeptConnections, hashing: BlockingPool
+        _ settings: ServerSettings, connections: ConnectionBudget, kept: KeptConnections, hashing: BlockingPool,
+        observer: any SessionObserver
     ) {
         self.settings = settings
+        self.observer = observer
         self.connections = connections
         clients = settings.maxConnections.map { ConnectionBudget(maximum: $0, within: connections) } ?? connections
         authenticator =

@@ -13,7 +13,6 @@ package actor MailSession {
     }
     let server: MailServer
     private let client: Socket
-    private let observer: any SessionObserver
     private var context: SessionContext
     /// From the login to the end.
     private var relay: Relay?
@@ -21,11 +20,10 @@ package actor MailSession {
     /// A session for the client that `connection` leads to; nothing happens before `run`.
     package init(
         number: UInt64, connection: Descriptor, listener: SocketAddress, server: MailServer,
-        executor: RingExecutor, observer: any SessionObserver
+        executor: RingExecutor
     ) {
         client = Socket(connection, scope: CancellationScope(on: executor))
         self.server = server
-        self.observer = observer
         context = SessionContext(
             number: number, mailProtocol: server.settings.mailProtocol,
             client: client.peerAddress ?? .unix(""), listener: listener)
@@ -58,7 +56,7 @@ package actor MailSession {
         if await logIn() { await relay() }
     }
 
-    func report(_ event: SessionEvent) { observer.observe(event, in: context) }
+    func report(_ event: SessionEvent) { server.observer.observe(event, in: context) }
 
     // MARK: Login
 

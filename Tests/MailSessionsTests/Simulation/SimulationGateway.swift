@@ -6,7 +6,8 @@ import Synchronization
 struct SimulationGateway: Sendable {
     let server: MailServer
     let executor: RingExecutor
-    let recorder = Recorder()
+    /// The observer of `server`.
+    let recorder: Recorder
     /// Cancelled to cancel the tasks of all sessions.
     var interruption: CancellationScope?
 
@@ -34,7 +35,7 @@ struct SimulationGateway: Sendable {
                 let session = MailSession(
                     number: number,
                     connection: Descriptor(adopting: connection, of: executor, place: server.clients),
-                    listener: address, server: server, executor: executor, observer: recorder)
+                    listener: address, server: server, executor: executor)
                 group.addTask { await serve(session) }
             }
         }

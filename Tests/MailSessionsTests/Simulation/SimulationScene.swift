@@ -81,9 +81,11 @@ struct SimulationScene: Sendable {
         settings.backEnd = backEndAddress
         configure(&settings)
         let kept = KeptConnections(maximum: 4, on: executor)
+        let recorder = SimulationGateway.Recorder()
         let server = MailServer(
-            settings, connections: connections, kept: kept, hashing: BlockingPool(threads: 1, queueMaximum: 1))
-        let gateway = SimulationGateway(server: server, executor: executor)
+            settings, connections: connections, kept: kept, hashing: BlockingPool(threads: 1, queueMaximum: 1),
+            observer: recorder)
+        let gateway = SimulationGateway(server: server, executor: executor, recorder: recorder)
 
         let (open, served) = (CancellationScope(on: executor), CancellationScope(on: executor))
         async let serviceEnded: Void = service.serve(serviceListener, until: served)

@@ -75,10 +75,11 @@ struct SimulationStage: Sendable {
         let (authListener, authAddress) = kernel.listen()
         let (listener, address) = kernel.listen()
         let kept = KeptConnections(maximum: keeping, on: executor)
+        let recorder = SimulationGateway.Recorder()
         let server = MailServer(
             settings(authAddress, isAuthenticating: isAuthenticating), connections: connections, kept: kept,
-            hashing: BlockingPool(threads: 1, queueMaximum: 1))
-        var gateway = SimulationGateway(server: server, executor: executor)
+            hashing: BlockingPool(threads: 1, queueMaximum: 1), observer: recorder)
+        var gateway = SimulationGateway(server: server, executor: executor, recorder: recorder)
         if let interruptedAt {
             let interruption = CancellationScope(on: executor)
             gateway.interruption = interruption
