@@ -54,26 +54,47 @@ import Testing
     }
 
     private static func relay(on executor: RingExecutor, up: Stream, down: Stream) async throws {
-        let scope = CancellationScope(on: executor)
-        let (client, clientSide) = try await executor.connectedPair(in: scope)
-        let (backEndSide, backEnd) = try await executor.connectedPair(in: scope)
+        let made = try await makeRelay(on: executor)
+        let (client, backEnd) = (made.client, made.backEnd)
         async let sentUp: Void = send(up, from: client)
         async let sentDown: Void = send(down, from: backEnd)
         async let receivedUp = receive(up, at: backEnd)
         async let receivedDown = receive(down, at: client)
-        let result = Relay(
-            client: clientSide, backEnd: backEndSide, timeout: .seconds(60),
-            toBackEnd: Array("first up".utf8), toClient: Array("first down".utf8))
-        await result.run()
-        #expect(result.end == .finished)
-        #expect(result.received == UInt64(up.bytes.count + 8))
-        #expect(result.sent == UInt64(down.bytes.count + 10))
+        await made.relay?.run()
+        #expect(made.relay?.end == .finished)
+        #expect(made.relay?.received == UInt64(up.bytes.count + 8))
+        #expect(made.relay?.sent == UInt64(down.bytes.count + 10))
+        // Closes its connections, which the readers wait for.
+        made.relay = nil
         try await sentUp
         try await sentDown
         // Compared outside #expect: a failure would print megabytes.
         let upIsWhole = try await receivedUp == Array("first up".utf8) + up.bytes
         let downIsWhole = try await receivedDown == Array("first down".utf8) + down.bytes
         #expect(upIsWhole && downIsWhole)
+    }
+
+    /// A relay, which alone holds the near ends of its two connections, and their far ends.
+    private final class MadeRelay {
+        var relay: Relay?
+        let client: Socket
+        let backEnd: Socket
+
+        init(_ relay: Relay, client: Socket, backEnd: Socket) {
+            self.relay = relay
+            self.client = client
+            self.backEnd = backEnd
+        }
+    }
+
+    private static func makeRelay(on executor: RingExecutor) async throws -> MadeRelay {
+        let scope = CancellationScope(on: executor)
+        let (client, clientSide) = try await executor.connectedPair(in: scope)
+        let (backEndSide, backEnd) = try await executor.connectedPair(in: scope)
+        let relay = Relay(
+            client: clientSide, backEnd: backEndSide, timeout: .seconds(60),
+            toBackEnd: Array("first up".utf8), toClient: Array("first down".utf8))
+        return MadeRelay(relay, client: client, backEnd: backEnd)
     }
 
     private static func send(_ stream: Stream, from socket: Socket) async throws {

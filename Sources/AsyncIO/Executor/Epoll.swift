@@ -75,10 +75,8 @@ package final class Epoll: SystemKernel {
             if deadline == .never {
                 timeout = -1
             } else {
-                let wait = (deadline - .now).components
                 // Rounded up: waking early would only turn the loop once more.
-                timeout = Int32(
-                    clamping: wait.seconds * 1000 + (wait.attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+                timeout = Int32(clamping: (deadline.nanoseconds(since: .now) + 999_999) / 1_000_000)
             }
         }
         let count = unsafe epoll_wait(epoll, &events, Int32(events.count), timeout)

@@ -182,8 +182,9 @@ package final class Ring: SystemKernel {
             if deadline == .never {
                 _ = unsafe io_uring_submit_and_wait(ring, 1)
             } else {
-                let wait = (deadline - .now).components
-                var limit = __kernel_timespec(tv_sec: wait.seconds, tv_nsec: wait.attoseconds / 1_000_000_000)
+                let wait = deadline.nanoseconds(since: .now)
+                var limit = __kernel_timespec(
+                    tv_sec: Int64(wait / 1_000_000_000), tv_nsec: Int64(wait % 1_000_000_000))
                 _ = unsafe io_uring_submit_and_wait_timeout(ring, &first, 1, &limit, nil)
             }
         } else {

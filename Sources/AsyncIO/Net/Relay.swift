@@ -6,8 +6,8 @@
 /// ```
 /// While both sides are silent it holds two receives in flight and nothing else: no buffer, no timer
 /// of its own. When one side ends its stream, what it sent before is delivered, then the other
-/// side's stream is ended too (half-close); the relay is over when both are, or when the remaining
-/// side was silent for `drain`.
+/// side's stream is ended too (half-close); the relay is over when both sides have ended, or when the
+/// remaining one was silent for `drain`. Whoever made it then closes both connections, by letting go.
 package final class Relay {
     /// How a relay ended.
     package enum End: Sendable, Equatable {
@@ -22,13 +22,15 @@ package final class Relay {
 
     /// Silence of the remaining side once the other has ended.
     package static let drain = Duration.seconds(10)
+    private static let drainNanoseconds = drain.wholeNanoseconds
     /// The most that one direction holds in lent buffers while its receiver keeps up, in bytes.
     private static let heldMaximum: UInt32 = 256 * 1024
 
     package let scope: CancellationScope
     private let upward: RelayDirection
     private let downward: RelayDirection
-    private let timeout: Duration
+    /// In nanoseconds, taken apart once: it is added for every piece relayed.
+    private let timeout: UInt64
     private var lastActivity: Instant
     /// How it ended; nil before.
     package private(set) var end: End?
@@ -41,7 +43,7 @@ package final class Relay {
     ///   - toBackEnd: what was read from the client before, while logging in; it goes first. So does `toClient`.
     package init(client: Socket, backEnd: Socket, timeout: Duration, toBackEnd: [UInt8], toClient: [UInt8]) {
         scope = client.scope
-        self.timeout = timeout
+        self.timeout = timeout.wholeNanoseconds
         lastActivity = client.executor.now
         upward = RelayDirection(from: client, to: backEnd, isStreaming: true, first: toBackEnd)
         downward = RelayDirection(from: backEnd, to: client, isStreaming: false, first: toClient)
@@ -76,22 +78,25 @@ package final class Relay {
     var isEnding: Bool { end != nil }
 
     /// When silence would end the relay.
-    var nextDeadline: Instant { lastActivity + silenceMaximum }
+    var nextDeadline: Instant { lastActivity.advanced(byNanoseconds: silenceMaximum) }
 
     private var isDraining: Bool { upward.isFinished || downward.isFinished }
-    private var silenceMaximum: Duration { isDraining ? min(Relay.drain, timeout) : timeout }
+    private var silenceMaximum: UInt64 { isDraining ? min(Relay.drainNanoseconds, timeout) : timeout }
 
     /// Bytes arrived from either side.
     func noteActivity() { lastActivity = executor.now }
 
     /// An operation ended by its deadline: so does the relay, unless something was said meanwhile.
     func deadlinePassed() {
-        if lastActivity + silenceMaximum <= executor.now { finish(isDraining ? .finished : .timedOut) }
+        if nextDeadline <= executor.now { finish(isDraining ? .finished : .timedOut) }
     }
 
-    /// A direction has delivered everything and ended its target's stream.
-    func directionFinished() {
+    /// A direction has delivered everything that its source sent before its end.
+    ///
+    /// The second end needs no half-close: the relay is over, and its owner closes both connections.
+    func directionFinished(towards target: Descriptor) {
         if upward.isFinished, downward.isFinished { return finish(.finished) }
+        executor.kernel.shutdownSending(target.number)
         // From here on the shorter bound counts for what is in flight, too.
         lastActivity = executor.now
         upward.setDeadline(nextDeadline, in: self)

@@ -30,11 +30,11 @@ final class RelayDirection: CompletionHandler {
     /// Receive until cancelled (cheapest for small messages), rather than once per message.
     private let isStreaming: Bool
     private var sourceEnded = false
-    /// Everything was delivered and the target's stream ended.
+    /// Everything that the source sent before its end was delivered.
     private(set) var isFinished = false
 
     /// Whoever keeps a send waiting this long reads slowly; a busy receiver on another core takes far less.
-    private static let slowness = Duration.milliseconds(50)
+    private static let slownessNanoseconds: UInt64 = 50_000_000
 
     /// - Parameter first: sent before anything received.
     init(from source: Socket, to target: Socket, isStreaming: Bool, first: [UInt8]) {
@@ -95,8 +95,7 @@ final class RelayDirection: CompletionHandler {
             queue = []
         } else if sourceEnded, !isFinished {
             isFinished = true
-            relay.executor.kernel.shutdownSending(target.number)
-            relay.directionFinished()
+            relay.directionFinished(towards: target)
         }
     }
 
@@ -185,7 +184,7 @@ final class RelayDirection: CompletionHandler {
     }
 
     private func adaptAllowance(_ relay: Relay) {
-        let isSlow = relay.executor.now - sendStarted > RelayDirection.slowness
+        let isSlow = relay.executor.now.nanoseconds(since: sendStarted) > RelayDirection.slownessNanoseconds
         allowance = isSlow ? UInt32(relay.pool.size) : min(relay.held, allowance * 2)
     }
 
