@@ -1,7 +1,7 @@
 # The commands of mailgateway's developers and first users. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check format bench clean
+.PHONY: help run build test check format bench fuzz clean
 
 RELEASE := -c release --static-swift-stdlib
 SWIFT_FILES := Package.swift Sources Tests Benchmarks
@@ -34,8 +34,14 @@ format: ## format all Swift sources in place
 
 bench: ## install what is missing, compare with nginx (takes minutes; leave the machine alone)
 	scripts/install-packages bench
-	swift build $(RELEASE)
+	swift build $(RELEASE) --product mailgateway
 	swift run $(RELEASE) Benchmarks
+
+FUZZ_ROUNDS ?= 20
+
+fuzz: ## run the fuzz tests again and again, each time with other seeds (FUZZ_ROUNDS=20)
+	swift build --build-tests
+	for round in $$(seq $(FUZZ_ROUNDS)); do swift test --skip-build --filter FuzzTests || exit 1; done
 
 clean: ## remove what was built
 	rm -rf .build
