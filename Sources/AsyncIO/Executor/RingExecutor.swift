@@ -20,8 +20,6 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     private var wheel: TimerWheel
     private var starved: [Operation] = []
     private var buffersReturned = false
-    /// How often receives found no free buffer.
-    package private(set) var starvations = 0
     private var thread: pthread_t?
     private var isFinished = false
     /// The clock's reading at the begin of this turn.
@@ -306,7 +304,6 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
 
     /// All buffers are lent: `operation` waits for one.
     private func starve(_ operation: Operation) {
-        starvations += 1
         operation.isStarved = true
         starved.append(operation)
         // Given back between the kernel's look and ours.

@@ -9,17 +9,17 @@ import MailSessions
 /// ```
 /// LOGOUT ends it anywhere. In `selected` the session keeps its own view of the mailbox, whose
 /// numbers change only where a command allows it (RFC 3501 §7.4.1).
-package struct DemoIMAPServer: Dialogue {
+package struct DemoIMAPServer: DemoServer {
     package var input = ByteQueue()
     private var reader = DemoIMAPReader()
-    private var output = Array("* OK [\(DemoIMAPServer.capability)] mailgateway demo ready\r\n".utf8)
+    var output = Array("* OK [\(DemoIMAPServer.capability)] mailgateway demo ready\r\n".utf8)
     private var state = State.notAuthenticated
     private var expected = Expected.command
     private var pending: Pending?
-    private var question: DemoQuestion?
+    var question: DemoQuestion?
     private var fetch: Fetch?
     private var errors = 0
-    private var isOver = false
+    var isOver = false
 
     private enum State {
         case notAuthenticated, authenticated
@@ -61,25 +61,15 @@ package struct DemoIMAPServer: Dialogue {
     /// A session that begins with the greeting.
     package init() {}
 
-    package mutating func next() -> Step<DemoQuestion, Never, DemoEnd> {
-        while true {
-            if !output.isEmpty {
-                defer { output = [] }
-                return .send(output)
-            }
-            if isOver { return .finish(.closed) }
-            if let question {
-                self.question = nil
-                return .ask(question)
-            }
-            if fetch != nil {
-                fetchOne()
-                continue
-            }
-            let readsLine = if case .command = expected { false } else { true }
-            guard let event = reader.next(from: &input, readsLine: readsLine) else { return .receive }
-            take(event)
+    mutating func advance() -> Bool {
+        if fetch != nil {
+            fetchOne()
+            return true
         }
+        let readsLine = if case .command = expected { false } else { true }
+        guard let event = reader.next(from: &input, readsLine: readsLine) else { return false }
+        take(event)
+        return true
     }
 
     package mutating func resume(_ answer: DemoAnswer) {

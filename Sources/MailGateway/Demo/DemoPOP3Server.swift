@@ -6,13 +6,13 @@ import MailSessions
 /// ```
 /// authorization --USER--> user --PASS, accepted--> transaction --QUIT--> over, deletions done
 /// ```
-package struct DemoPOP3Server: Dialogue {
+package struct DemoPOP3Server: DemoServer {
     package var input = ByteQueue()
     private var lines = LineFramer(bareLineFeed: .accept)
-    private var output = Array("+OK mailgateway demo ready\r\n".utf8)
+    var output = Array("+OK mailgateway demo ready\r\n".utf8)
     private var state = State.authorization
-    private var question: DemoQuestion?
-    private var isOver = false
+    var question: DemoQuestion?
+    var isOver = false
 
     private enum State {
         case authorization
@@ -29,31 +29,21 @@ package struct DemoPOP3Server: Dialogue {
     /// A session that begins with the greeting.
     package init() {}
 
-    package mutating func next() -> Step<DemoQuestion, Never, DemoEnd> {
-        while true {
-            if !output.isEmpty {
-                defer { output = [] }
-                return .send(output)
-            }
-            if isOver { return .finish(.closed) }
-            if let question {
-                self.question = nil
-                return .ask(question)
-            }
-            switch lines.next(in: input, maximum: DemoPOP3Server.commandMaximum) {
-            case nil: return .receive
-            case .tooLong:
-                refuse("line too long")
-                isOver = true
-            case .malformed(_, let length):
-                input.consume(length)
-                refuse("malformed command")
-            case .line(let content, let length):
-                let command = CommandLine(input, length: content)
-                input.consume(length)
-                run(command)
-            }
+    mutating func advance() -> Bool {
+        switch lines.next(in: input, maximum: DemoPOP3Server.commandMaximum) {
+        case nil: return false
+        case .tooLong:
+            refuse("line too long")
+            isOver = true
+        case .malformed(_, let length):
+            input.consume(length)
+            refuse("malformed command")
+        case .line(let content, let length):
+            let command = CommandLine(input, length: content)
+            input.consume(length)
+            run(command)
         }
+        return true
     }
 
     package mutating func resume(_ answer: DemoAnswer) {

@@ -3,13 +3,13 @@ import MailSessions
 
 /// The demo back-end's SMTP (RFC 5321): takes messages for the demo user from clients that logged
 /// in, by AUTH PLAIN or because XCLIENT says so; the demo listens where only the proxy comes.
-package struct DemoSMTPServer: Dialogue {
+package struct DemoSMTPServer: DemoServer {
     package var input = ByteQueue()
     private var lines = LineFramer(bareLineFeed: .refuse)
-    private var output = Array("220 demo.mailgateway.invalid ESMTP\r\n".utf8)
+    var output = Array("220 demo.mailgateway.invalid ESMTP\r\n".utf8)
     private var mode = Mode.command
-    private var question: DemoQuestion?
-    private var isOver = false
+    var question: DemoQuestion?
+    var isOver = false
     private var helo: [UInt8]?
     private var login: [UInt8]?
     private var hasSender = false
@@ -39,31 +39,21 @@ package struct DemoSMTPServer: Dialogue {
     /// A session that begins with the greeting.
     package init() {}
 
-    package mutating func next() -> Step<DemoQuestion, Never, DemoEnd> {
-        while true {
-            if !output.isEmpty {
-                defer { output = [] }
-                return .send(output)
-            }
-            if isOver { return .finish(.closed) }
-            if let question {
-                self.question = nil
-                return .ask(question)
-            }
-            switch lines.next(in: input, maximum: lineMaximum) {
-            case nil: return .receive
-            case .tooLong:
-                say("500 5.5.6 Line too long")
-                isOver = true
-            case .malformed(_, let length):
-                // Anything but CRLF as line end is how smuggling begins (security-checklist C8).
-                input.consume(length)
-                say("500 5.5.2 Lines end with CRLF")
-                isOver = true
-            case .line(let content, let length):
-                take(content, length)
-            }
+    mutating func advance() -> Bool {
+        switch lines.next(in: input, maximum: lineMaximum) {
+        case nil: return false
+        case .tooLong:
+            say("500 5.5.6 Line too long")
+            isOver = true
+        case .malformed(_, let length):
+            // Anything but CRLF as line end is how smuggling begins (security-checklist C8).
+            input.consume(length)
+            say("500 5.5.2 Lines end with CRLF")
+            isOver = true
+        case .line(let content, let length):
+            take(content, length)
         }
+        return true
     }
 
     package mutating func resume(_ answer: DemoAnswer) {
