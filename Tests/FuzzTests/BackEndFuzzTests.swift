@@ -77,6 +77,17 @@ import Testing
         ) { AuthHTTPExchange(request) }
     }
 
+    @Test func `PROXY headers`() {
+        let words = [
+            "PROXY ", "TCP4 ", "192.0.2.1 ", "UNKNOWN", "1 2", "\r\n", "\r\n\r\n\0\r\nQUIT\n", "\u{21}\u{11}\0\u{0C}",
+            "!\0\0\0",
+            "\0\u{02}", "abcdefghijkl", "\r", "\n",
+        ]
+        fuzz(
+            words: words, backlogMaximum: ProxyProtocolReader.binaryMaximum, answer: never, describe: { "\($0)" }
+        ) { ProxyProtocolReader() }
+    }
+
     @Test func `clients of the demo's IMAP`() {
         let words = [
             "a LOGIN demo secret\r\n", "a LOGIN demo secret\r\na SELECT INBOX\r\n",

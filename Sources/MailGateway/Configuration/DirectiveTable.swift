@@ -10,6 +10,7 @@ enum DirectiveTable {
         Area(title: "The process", rows: CoreDirectives.rows),
         Area(title: "Events", rows: EventsDirectives.rows),
         Area(title: "Mail servers", rows: MailDirectives.rows),
+        Area(title: "Who the clients are", rows: ClientDirectives.rows),
         Area(title: "Protocols", rows: ProtocolDirectives.rows),
         Area(title: "Authenticators", rows: AuthenticatorDirectives.rows),
         Area(title: "Back-ends", rows: ProxyDirectives.rows),

@@ -5,7 +5,7 @@ extension ValueSyntax where Value == [ListenSettings] {
     static var listen: ValueSyntax {
         ValueSyntax(
             .oneOrMore,
-            "*address*:*port*[-*port*] | *port* | unix:*path* [backlog=*n*] [rcvbuf=*size*] "
+            "*address*:*port*[-*port*] | *port* | unix:*path* [proxy_protocol] [backlog=*n*] [rcvbuf=*size*] "
                 + "[sndbuf=*size*] [bind] [ipv6only=on|off] [so_keepalive=on|off|[*idle*]:[*interval*]:[*count*]] "
                 + "[reuseport]"
         ) { (statement, previous, context) throws(ConfigurationError) in
@@ -76,9 +76,7 @@ extension ListenOptions {
         case "multipath":
             context.addOnce(.notice, about: word, "\"multipath\" has no effect", at: statement.position)
         case "proxy_protocol":
-            throw statement.error(
-                "the \"proxy_protocol\" parameter of \"listen\" is not supported yet",
-                accepted: "Without it every client seems to come from whoever sends the PROXY headers.")
+            hasProxyHeaders = true
         case "ssl":
             throw statement.error(
                 "TLS is not in this build yet: the \"ssl\" parameter of \"listen\" is refused",
@@ -131,7 +129,7 @@ extension ListenOptions {
     private func unknown(_ word: String, _ statement: Statement) -> ConfigurationError {
         statement.error(
             "invalid parameter \(quoted(word))",
-            accepted: "The parameters are backlog=, rcvbuf=, sndbuf=, bind, ipv6only=, so_keepalive= "
+            accepted: "The parameters are proxy_protocol, backlog=, rcvbuf=, sndbuf=, bind, ipv6only=, so_keepalive= "
                 + "and reuseport.")
     }
 }

@@ -112,6 +112,8 @@ struct ServerDraft: Sendable {
         settings.timeout = values[MailDirectives.timeout]
         settings.maxErrors = values[MailDirectives.maxErrors]
         settings.maxConnections = values[MailDirectives.maxConnections]
+        settings.realIPFrom = values[ClientDirectives.setRealIPFrom] ?? AddressSet()
+        settings.access = values[ClientDirectives.allow] ?? AccessRules()
         if let policy = values[MailDirectives.bareLineFeed] { settings.bareLineFeed = policy }
         settings.clientBuffer = values[own.clientBuffer]
         settings.capabilities = values[own.capabilities]

@@ -13,18 +13,18 @@ struct Scope: Sendable {
     /// The value set on this level, if any.
     func value<Value>(of setting: Setting<Value>) -> Value? {
         // Not one expression: casting an absent entry to an optional type would say that nil was set.
-        guard let entry = entries[setting.directive.name] else { return nil }
+        guard let entry = entries[setting.slot] else { return nil }
         return entry.value as? Value
     }
 
     /// The value set on this level, if any; for settings without a default.
     func value<Wrapped>(of setting: Setting<Wrapped?>) -> Wrapped? {
-        guard let entry = entries[setting.directive.name] else { return nil }
+        guard let entry = entries[setting.slot] else { return nil }
         return entry.value as? Wrapped
     }
 
     /// Where a setting was set on this level.
-    func position<Value>(of setting: Setting<Value>) -> Position? { entries[setting.directive.name]?.position }
+    func position<Value>(of setting: Setting<Value>) -> Position? { entries[setting.slot]?.position }
 }
 
 /// Levels from the inside out: a value is looked up in `server`, then in `mail`, then it is the default.
@@ -54,6 +54,8 @@ struct ScopeChain: Sendable {
 /// A directive with a typed value: the slot is its name, the type is checked by the compiler.
 struct Setting<Value: Sendable>: Sendable {
     let directive: Directive
+    /// Where its value is kept: its name, or another directive's whose values it adds to.
+    let slot: String
     /// The value where nobody set one.
     let fallback: Value
 
@@ -72,32 +74,36 @@ struct Setting<Value: Sendable>: Sendable {
         } catch {
             preconditionFailure("the default of \(name) is well formed: \(error)")
         }
+        slot = name
         directive = Setting.row(
-            name, contexts, syntax, shown: text, repetition, manual, store: { $0 })
+            name, slot: name, contexts, syntax, shown: text, repetition, manual, store: { $0 })
     }
 
-    /// A setting without a default value; `shown` says in the manual what holds then.
+    /// A setting without a default value; `shown` says in the manual what holds then. With `sharing` its
+    /// values are added to those of that directive, in the order of both.
     init<Wrapped>(
-        _ name: String, in contexts: DirectiveContexts, _ syntax: ValueSyntax<Wrapped>, shown: String? = nil,
-        repetition: Directive.Repetition = .refused, _ manual: String
+        _ name: String, sharing slot: String? = nil, in contexts: DirectiveContexts, _ syntax: ValueSyntax<Wrapped>,
+        shown: String? = nil, repetition: Directive.Repetition = .refused, _ manual: String
     ) where Value == Wrapped? {
         fallback = nil
-        directive = Setting.row(name, contexts, syntax, shown: shown, repetition, manual, store: { $0 })
+        self.slot = slot ?? name
+        directive = Setting.row(
+            name, slot: self.slot, contexts, syntax, shown: shown, repetition, manual, store: { $0 })
     }
 
     private static func row<Parsed>(
-        _ name: String, _ contexts: DirectiveContexts, _ syntax: ValueSyntax<Parsed>, shown: String?,
+        _ name: String, slot: String, _ contexts: DirectiveContexts, _ syntax: ValueSyntax<Parsed>, shown: String?,
         _ repetition: Directive.Repetition, _ manual: String, store: @escaping @Sendable (Parsed) -> Value
     ) -> Directive {
         Directive(
             name: name, contexts: contexts, arguments: syntax.arguments, syntax: syntax.text, defaultText: shown,
             repetition: repetition, manual: manual,
             action: .assign { (statement, scope, context) throws(ConfigurationError) in
-                let earlier = scope.entries[name]
+                let earlier = scope.entries[slot]
                 guard earlier == nil || repetition != .refused else { throw statement.refusal("is duplicate") }
                 let previous = repetition == .adds ? earlier?.value as? Parsed : nil
                 let value = store(try syntax.parse(statement, previous, &context))
-                scope.set(name, Scope.Entry(value: value, position: statement.position))
+                scope.set(slot, Scope.Entry(value: value, position: statement.position))
             })
     }
 }

@@ -41,6 +41,10 @@ struct SessionLine {
         case .connected:
             self.init(level, "client \(context.client) connected to \(context.listener)", while: nil)
             hasSuffix = false
+        case .proxyHeaderRefused(let fault):
+            self.init(level, SessionLine.text(fault), while: action)
+        case .accessDenied:
+            self.init(level, "access forbidden by rule", while: nil)
         case .note(let note):
             self.init(level, SessionLine.text(note), while: action)
         case .clientFailed(let error):
@@ -77,6 +81,7 @@ struct SessionLine {
 
     private static func action(in phase: SessionPhase) -> String {
         switch phase {
+        case .readingProxyHeader: "reading PROXY protocol"
         case .greeting: "sending client greeting line"
         case .authenticating: "in auth state"
         case .askingAuthenticator: "in http auth state"
@@ -97,6 +102,15 @@ struct SessionLine {
         case .rejected(let excerpt): "client was rejected: \(LogText.quoted(excerpt))"
         case .rejectedBeforeGreeting(let excerpt): "client was rejected before greeting: \(LogText.quoted(excerpt))"
         case .foreignProtocol(let excerpt): "client speaks another protocol: \(LogText.quoted(excerpt))"
+        }
+    }
+
+    private static func text(_ fault: ProxyProtocolFault) -> String {
+        switch fault {
+        case .broken(let excerpt): "broken header: \(LogText.quoted(excerpt))"
+        case .tooLarge: "header is too large"
+        case .version(let version): "unknown PROXY protocol version: \(version)"
+        case .command(let command): "unknown PROXY protocol command: \(command)"
         }
     }
 
@@ -142,7 +156,7 @@ struct SessionLine {
         switch event {
         case .authenticatorFailed(.unreachable(_, .noPlace)), .backEndFailed(.io(.noPlace)): .alert
         case .backEndFailed(.io(.timedOut)), .backEndFailed(.invalidResponse(_, isPassedOn: true)): .info
-        case .authenticatorFailed, .backEndFailed: .error
+        case .authenticatorFailed, .backEndFailed, .proxyHeaderRefused, .accessDenied: .error
         case .connected, .note, .clientFailed, .loginRefused, .loggedIn, .ended: .info
         }
     }

@@ -38,7 +38,8 @@ actor AdmissionControl {
         }
         let connection = Descriptor(adopting: descriptor, of: executor, place: server.clients)
         return MailSession(
-            number: count, connection: connection, listener: route.listen.address, server: server, executor: executor)
+            number: count, connection: connection, listener: route.listen.address,
+            expectsProxyHeader: route.listen.options.hasProxyHeaders, server: server, executor: executor)
     }
 
     /// The address a client came to; asked for only where it chooses between servers.

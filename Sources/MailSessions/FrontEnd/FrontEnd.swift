@@ -98,6 +98,8 @@ package enum Farewell: Sendable, Hashable {
     case shutdown
     /// Something behind us failed: the protocol's temporary error.
     case internalError
+    /// `deny`.
+    case denied
 }
 
 /// What a front-end reports; MailGateway puts it into words (nginx-mail.md §11).

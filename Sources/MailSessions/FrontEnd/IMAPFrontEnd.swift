@@ -37,6 +37,7 @@ package struct IMAPFrontEnd: CommandFrontEnd {
         case .busy: .line("* BYE [UNAVAILABLE] Too many connections")
         case .shutdown: .line("* BYE Server shutting down")
         case .internalError: .line("* BAD internal server error")
+        case .denied: .line("* BYE Access denied")
         }
     }
 

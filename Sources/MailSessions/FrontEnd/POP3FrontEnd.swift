@@ -43,6 +43,7 @@ package struct POP3FrontEnd: LineFrontEnd {
         case .busy: .line("-ERR [SYS/TEMP] Too many connections")
         case .shutdown: .line("-ERR [SYS/TEMP] Server shutting down")
         case .internalError: .line("-ERR internal server error")
+        case .denied: .line("-ERR Access denied")
         }
     }
 

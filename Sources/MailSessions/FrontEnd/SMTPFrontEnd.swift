@@ -39,6 +39,8 @@ package struct SMTPFrontEnd: LineFrontEnd {
         case .busy: .line("421 4.3.2 \(progress.settings.name) Too many connections")
         case .shutdown: .line("421 4.3.2 \(progress.settings.name) Server shutting down")
         case .internalError: .line("451 4.3.2 Internal server error")
+        // RFC 5321 §3.1: in place of the greeting, for good.
+        case .denied: .line("554 5.7.1 Access denied")
         }
     }
 

@@ -3,7 +3,7 @@ import AsyncIO
 /// One client's stay, from the accepted connection to the end of the relay.
 ///
 /// ```
-///   greeting → authenticating ⇄ asking the authenticator → connecting → logging in → relaying → end
+///   PROXY header → greeting → authenticating ⇄ asking the authenticator → connecting → logging in → relaying → end
 /// ```
 /// It is served in two tasks: `logIn`, with its deep calls, whose stack is given back when it ends, and
 /// `relay`, which waits for hours in as shallow a stack as can be. What is not needed any more is let go.
@@ -14,14 +14,17 @@ package actor MailSession {
     let server: MailServer
     private let client: Socket
     private var context: SessionContext
+    /// `listen … proxy_protocol`: a PROXY header comes first, or nothing does.
+    private let expectsProxyHeader: Bool
     /// From the login to the end.
     private var relay: Relay?
 
     /// A session for the client that `connection` leads to; nothing happens before `run`.
     package init(
-        number: UInt64, connection: Descriptor, listener: SocketAddress, server: MailServer,
-        executor: RingExecutor
+        number: UInt64, connection: Descriptor, listener: SocketAddress, expectsProxyHeader: Bool = false,
+        server: MailServer, executor: RingExecutor
     ) {
+        self.expectsProxyHeader = expectsProxyHeader
         client = Socket(connection, scope: CancellationScope(on: executor))
         self.server = server
         context = SessionContext(
@@ -70,19 +73,60 @@ package actor MailSession {
     }
 
     private func establish() async throws(SessionEnd) -> Login {
+        var early = ByteQueue()
+        let facts = try await identify(&early)
+        try checkAccess()
         let salts = SaltFactory(serverName: server.settings.name) { _ in .fresh }
-        let request = try await converse(server.frontEnd(salts: salts))
+        let request = try await converse(server.frontEnd(salts: salts), with: facts, early)
         let deadline = client.executor.now + server.settings.timeout
-        let backEnd = try await reach(request, deadline)
+        let backEnd = try await reach(request, facts, deadline)
         let login = server.backEndLogin(request.credentials, request.context, facts)
         return try await logIn(login, at: backEnd, request, deadline)
     }
 
-    /// What is known of the client; the address it came to is asked for only where it is told on.
-    private var facts: ClientFacts {
+    // MARK: Who the client is
+
+    /// What is known of the client before it speaks; the address it came to is asked for only where it is told on.
+    /// - Parameter early: gets what came behind the PROXY header.
+    private func identify(_ early: inout ByteQueue) async throws(SessionEnd) -> ClientFacts {
+        let peer = context.client
+        let addresses = expectsProxyHeader ? try await receiveProxyHeader(&early) : nil
+        if let addresses, server.settings.realIPFrom.contains(peer) { context.client = addresses.source }
         let isTold = server.settings.proxy.proxyProtocol != nil
-        return ClientFacts(
+        var facts = ClientFacts(
             address: context.client, localAddress: isTold ? client.localAddress ?? context.listener : context.listener)
+        facts.proxyAddresses = addresses
+        return facts
+    }
+
+    private func receiveProxyHeader(_ early: inout ByteQueue) async throws(SessionEnd) -> ClientFacts.ProxyAddresses? {
+        context.phase = .readingProxyHeader
+        defer { context.phase = .greeting }
+        var reader = ProxyProtocolReader()
+        let outcome: ProxyProtocolOutcome
+        do throws(IOError) {
+            outcome = try await Conversation(over: client, timeout: server.settings.timeout).run(&reader)
+        } catch .closed {
+            outcome = .refused(reader.faultAtEnd)
+        } catch {
+            // Whoever sends no header speaks no mail protocol yet, and gets no farewell in it.
+            throw clientFailed(error, saysFarewell: false)
+        }
+        swap(&early, &reader.input)
+        switch outcome {
+        case .addresses(let addresses): return addresses
+        case .unknown: return nil
+        case .refused(let fault):
+            report(.proxyHeaderRefused(fault))
+            throw .violation
+        }
+    }
+
+    private func checkAccess() throws(SessionEnd) {
+        guard !server.settings.access.admit(context.client) else { return }
+        report(.accessDenied)
+        client.sendAtOnce(server.farewell(.denied))
+        throw .denied
     }
 
     // MARK: The client
@@ -95,15 +139,19 @@ package actor MailSession {
         var leftover: [UInt8]
     }
 
-    private func converse(_ frontEnd: some FrontEnd) async throws(SessionEnd) -> Request {
+    /// - Parameter early: what the client has said already.
+    private func converse(
+        _ frontEnd: some FrontEnd, with facts: ClientFacts, _ early: consuming ByteQueue
+    ) async throws(SessionEnd) -> Request {
         var frontEnd = frontEnd
+        frontEnd.input = early
         var accepted: (backEnd: SocketAddress, credentials: BackEndCredentials)?
         context.phase = .authenticating
         let outcome: FrontEndOutcome
         do throws(IOError) {
             outcome = try await Conversation(over: client, timeout: server.settings.timeout).run(
                 &frontEnd, note: { report(.note($0)) },
-                answer: { (attempt) async throws(IOError) in try await decide(attempt, &accepted) })
+                answer: { (attempt) async throws(IOError) in try await decide(attempt, facts, &accepted) })
         } catch {
             throw clientFailed(error)
         }
@@ -124,14 +172,14 @@ package actor MailSession {
         }
     }
 
-    private func clientFailed(_ error: IOError) -> SessionEnd {
+    private func clientFailed(_ error: IOError, saysFarewell: Bool = true) -> SessionEnd {
         switch error {
         case .timedOut:
             report(.clientFailed(error))
-            client.sendAtOnce(server.farewell(.timeout))
+            if saysFarewell { client.sendAtOnce(server.farewell(.timeout)) }
             return .timedOut
         case .cancelled:
-            client.sendAtOnce(server.farewell(.shutdown))
+            if saysFarewell { client.sendAtOnce(server.farewell(.shutdown)) }
             return .cancelled
         default:
             report(.clientFailed(error))
@@ -140,7 +188,8 @@ package actor MailSession {
     }
 
     private func decide(
-        _ attempt: LoginAttempt, _ accepted: inout (backEnd: SocketAddress, credentials: BackEndCredentials)?
+        _ attempt: LoginAttempt, _ facts: ClientFacts,
+        _ accepted: inout (backEnd: SocketAddress, credentials: BackEndCredentials)?
     ) async throws(IOError) -> Verdict {
         context.phase = .askingAuthenticator
         context.login = attempt.login
@@ -188,7 +237,9 @@ package actor MailSession {
 
     // MARK: The back-end
 
-    private func reach(_ request: Request, _ deadline: Instant) async throws(SessionEnd) -> Socket {
+    private func reach(
+        _ request: Request, _ facts: ClientFacts, _ deadline: Instant
+    ) async throws(SessionEnd) -> Socket {
         context.phase = .connectingToBackEnd
         context.backEnd = request.backEnd
         do throws(IOError) {

@@ -14,6 +14,10 @@ package struct ServerSettings: Sendable {
     package var maxConnections: Int?
     /// `imap_client_buffer`, `pop3_client_buffer`, `smtp_client_buffer`: the longest command, literals included, in bytes.
     package var clientBuffer = 4096
+    /// `set_real_ip_from`: whose PROXY headers are believed.
+    package var realIPFrom = AddressSet()
+    /// `allow` and `deny`.
+    package var access = AccessRules()
     /// What a bare LF from a client means before the login (nginx-mail.md §13 row 29).
     package var bareLineFeed: BareLineFeedPolicy
     /// `starttls`.

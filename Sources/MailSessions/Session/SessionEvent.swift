@@ -4,6 +4,10 @@ import AsyncIO
 package enum SessionEvent: Sendable {
     /// The client is here; nothing was said yet.
     case connected
+    /// The header that must come first did not, or was none (`listen … proxy_protocol`).
+    case proxyHeaderRefused(ProxyProtocolFault)
+    /// `deny`.
+    case accessDenied
     /// Something the client did that is worth a line.
     case note(FrontEndNote)
     /// The client ended or broke the connection where more was expected of it.
@@ -54,8 +58,10 @@ package enum SessionEnd: Error, Sendable, Equatable {
     case quit
     /// Wrong credentials, and no further chance.
     case refused
-    /// Too many errors, an over-long command, another protocol.
+    /// Too many errors, an over-long command, another protocol, no PROXY header where one must be.
     case violation
+    /// `deny`.
+    case denied
     /// Not decided or not logged in for a reason that is not the client's.
     case unavailable
     /// The client went, or its connection broke, before it was logged in.
@@ -68,6 +74,7 @@ package enum SessionEnd: Error, Sendable, Equatable {
 
 /// Where a session stands, for the words behind "while" in a log line (nginx-mail.md §3.1).
 package enum SessionPhase: Sendable, Hashable {
+    case readingProxyHeader
     case greeting
     /// Reading commands.
     case authenticating
@@ -83,7 +90,8 @@ package struct SessionContext: Sendable {
     /// Counted from 1 in each worker; nginx's `*N`.
     package let number: UInt64
     package let mailProtocol: MailProtocol
-    package let client: SocketAddress
+    /// Where it comes from; after `set_real_ip_from`, as soon as that is known.
+    package var client: SocketAddress
     /// The address it came to, as configured.
     package let listener: SocketAddress
     package var phase = SessionPhase.greeting

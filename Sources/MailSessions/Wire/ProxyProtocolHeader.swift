@@ -2,6 +2,9 @@ import AsyncIO
 
 /// The header that tells a back-end where its client came from (the PROXY protocol, versions 1 and 2).
 package enum ProxyProtocolHeader {
+    /// How a header of version 2 begins: no line of any text protocol.
+    static let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
+
     /// The bytes to send before anything else.
     /// - Parameter client: its address is the source, the address it connected to the destination.
     package static func bytes(_ version: ProxyProtocolVersion, for client: ClientFacts) -> [UInt8] {
@@ -42,7 +45,6 @@ package enum ProxyProtocolHeader {
     }
 
     private static func binary(_ addresses: Addresses, tls: ClientTLS?) -> [UInt8] {
-        let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
         var body: [UInt8] = []
         let commandAndFamily: [UInt8]
         switch addresses {
@@ -97,29 +99,5 @@ package enum ProxyProtocolHeader {
             for _ in 0..<8 { crc = crc & 1 == 1 ? (crc >> 1) ^ 0x82F6_3B78 : crc >> 1 }
         }
         return ~crc
-    }
-}
-
-extension SocketAddress {
-    /// As IPv6, IPv4 mapped (RFC 4291 §2.5.5.2); nil for unix sockets.
-    fileprivate var asIPv6: IPv6Address? {
-        switch self {
-        case .ipv6(let host, _): return host
-        case .unix: return nil
-        case .ipv4(let host, _):
-            var bytes = SIMD16<UInt8>(repeating: 0)
-            bytes[10] = 0xFF
-            bytes[11] = 0xFF
-            for index in 0..<4 { bytes[12 + index] = host.bytes[index] }
-            return IPv6Address(bytes)
-        }
-    }
-}
-
-extension IPv6Address {
-    /// The IPv4 address mapped into this one, or nil.
-    fileprivate var mappedIPv4: IPv4Address? {
-        for index in 0..<12 where bytes[index] != (index < 10 ? 0 : 0xFF) { return nil }
-        return IPv4Address(bytes[12], bytes[13], bytes[14], bytes[15])
     }
 }

@@ -11,6 +11,8 @@ struct GatewayConfiguration {
     struct Server {
         var mail: Mail
         var endpoint: Endpoint
+        /// Words behind the address in `listen`.
+        var parameters = ""
         /// Further directives inside it.
         var directives: [String] = []
     }
@@ -36,7 +38,8 @@ struct GatewayConfiguration {
         lines += mail.map { "    \($0)" }
         for server in servers {
             lines += [
-                "    server {", "        listen \(server.endpoint);", "        protocol \(server.mail.rawValue);",
+                "    server {", "        listen \(server.endpoint) \(server.parameters);",
+                "        protocol \(server.mail.rawValue);",
             ]
             lines += server.directives.map { "        \($0)" }
             lines += ["    }"]

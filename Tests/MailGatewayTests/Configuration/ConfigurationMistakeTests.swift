@@ -94,8 +94,6 @@ import Testing
         Mistake("mail { ssl_protocols TLSv1.2 foo; }", "invalid value \"foo\" \(at):1"),
         Mistake("mail { ssl_protocols TLSv1.2; }", "\"ssl_protocols\" is not supported yet \(at):1"),
         Mistake("mail { resolver 192.0.2.1; }", "\"resolver\" is not supported yet \(at):1"),
-        Mistake("mail { set_real_ip_from 192.0.2.0/24; }", "\"set_real_ip_from\" is not supported yet \(at):1"),
-        Mistake("mail { allow all; }", "\"allow\" is not supported yet \(at):1"),
     ])
     func refused(_ row: Mistake) {
         #expect(ConfigurationFixture.message(row.text) == row.message)

@@ -53,7 +53,7 @@ import Testing
         Mistake("1 so_keepalive=0:0:0", "invalid so_keepalive value: \"0:0:0\""),
         Mistake("1 so_keepalive=1:2", "invalid so_keepalive value: \"1:2\""),
         Mistake("1 so_keepalive=1ms::", "invalid so_keepalive value: \"1ms::\""),
-        Mistake("143 proxy_protocol", "the \"proxy_protocol\" parameter of \"listen\" is not supported yet"),
+        Mistake("1 proxy_protocol=on", "invalid parameter \"proxy_protocol=on\""),
         Mistake("993 ssl", "TLS is not in this build yet: the \"ssl\" parameter of \"listen\" is refused"),
         Mistake("1; listen *:1", "duplicate \"0.0.0.0:1\" address and port pair"),
         Mistake("1-3; listen 2", "duplicate \"0.0.0.0:2\" address and port pair"),
@@ -91,6 +91,10 @@ import Testing
         #expect(!full.isIPv6Only)
         #expect(full.isReusePort)
         #expect(full.hasOwnSocket)
+        #expect(!full.hasProxyHeaders)
+        let proxied = try listeners("143 proxy_protocol")[0].options
+        #expect(proxied.hasProxyHeaders)
+        #expect(!proxied.hasOwnSocket)
     }
 
     @Test(

@@ -6,7 +6,8 @@ enum MailDirectives {
         "listen", in: .server, .listen, shown: "none; at least one is required", repetition: .adds,
         "Where the server takes clients: a port on all IPv4 addresses, an address and a port, a range of ports, a host "
             + "name (looked up once, all its addresses count) or a unix socket. "
-            + "`proxy_protocol` is refused until PROXY headers are read. `backlog` (\(ListenSettings.backlogDefault)), `rcvbuf`, `sndbuf`, "
+            + "With `proxy_protocol` every connection must begin with a PROXY header, version 1 or 2, before TLS; who "
+            + "sends none within `timeout` is closed without a word. `backlog` (\(ListenSettings.backlogDefault)), `rcvbuf`, `sndbuf`, "
             + "`ipv6only` (on) and `so_keepalive` are those of the socket. `bind` gives the address a socket of its own "
             + "although another `listen` has a wildcard with the same port; the other socket options imply it. "
             + "`reuseport` gives each worker a socket of its own. An address and port belongs to one server only. `ssl` "
@@ -59,9 +60,6 @@ enum MailDirectives {
             $0 == ["off"]
         },
         .unsupported("resolver_timeout", .time, "How long looking up a name may take."),
-        .unsupported("set_real_ip_from", .words("address", .one), "Whose PROXY headers are believed."),
-        .unsupported("allow", .words("address", .one), "Who may connect."),
-        .unsupported("deny", .words("address", .one), "Who may not connect."),
     ]
 
     private static let bareLineFeedPolicy = ValueSyntax<BareLineFeedPolicy>.choice([
