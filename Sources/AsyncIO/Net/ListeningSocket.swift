@@ -12,6 +12,8 @@ package struct ListeningSocket: Sendable {
         /// IPv6 sockets take IPv4 clients too when false.
         package var ipv6Only = true
         package var reusePort = false
+        /// Multipath TCP, where the kernel has it; else TCP, and `isMultipath` says so.
+        package var multipath = false
         package var keepAlive: KeepAlive?
 
         package init() {}
@@ -34,6 +36,9 @@ package struct ListeningSocket: Sendable {
 
     package let descriptor: Int32
 
+    /// Whether clients may use several paths; false where that was not asked for, or not to be had.
+    package let isMultipath: Bool
+
     /// Where it is bound; with port 0 asked for, the port the kernel chose.
     package let address: SocketAddress
 
@@ -45,8 +50,8 @@ package struct ListeningSocket: Sendable {
             case .ipv6: AF_INET6
             case .unix: AF_UNIX
             }
-        let opened = socket(family, Int32(SOCK_STREAM.rawValue) | SocketFlags.closeOnExec | SocketFlags.nonBlocking, 0)
-        guard opened >= 0 else { throw .last(.socket) }
+        let opened: Int32
+        (opened, isMultipath) = try ListeningSocket.open(family, multipath: options.multipath && family != AF_UNIX)
         do throws(IOError) {
             try ListeningSocket.apply(options, to: opened, address)
             let name = KernelAddress(address)
@@ -66,6 +71,21 @@ package struct ListeningSocket: Sendable {
             _ = Glibc.close(opened)
             throw error
         }
+    }
+
+    /// A new socket, by Multipath TCP (RFC 8684) if that is wanted and the kernel has it (Linux 5.6, and
+    /// `net.mptcp.enabled`).
+    private static func open(_ family: Int32, multipath: Bool) throws(IOError) -> (descriptor: Int32, isMultipath: Bool)
+    {
+        let type = Int32(SOCK_STREAM.rawValue) | SocketFlags.closeOnExec | SocketFlags.nonBlocking
+        if multipath {
+            let opened = socket(family, type, Int32(IPPROTO_MPTCP))
+            if opened >= 0 { return (opened, true) }
+            guard [EPROTONOSUPPORT, ENOPROTOOPT, EINVAL].contains(errno) else { throw .last(.socket) }
+        }
+        let opened = socket(family, type, 0)
+        guard opened >= 0 else { throw .last(.socket) }
+        return (opened, false)
     }
 
     /// Closes the descriptor and removes a unix socket's file.

@@ -32,6 +32,8 @@ struct ListenOptions: Sendable, Hashable {
     var isIPv6Only = true
     /// `so_keepalive`; nil leaves it to the system.
     var keepAlive: KeepAlive?
+    /// `multipath`: Multipath TCP.
+    var isMultipath = false
     /// `proxy_protocol`: every connection begins with a PROXY header.
     var hasProxyHeaders = false
     /// `reuseport`: each worker has a socket of its own.

@@ -7,10 +7,10 @@ extension ValueSyntax where Value == [ListenSettings] {
             .oneOrMore,
             "*address*:*port*[-*port*] | *port* | unix:*path* [proxy_protocol] [backlog=*n*] [rcvbuf=*size*] "
                 + "[sndbuf=*size*] [bind] [ipv6only=on|off] [so_keepalive=on|off|[*idle*]:[*interval*]:[*count*]] "
-                + "[reuseport]"
+                + "[reuseport] [multipath]"
         ) { (statement, previous, context) throws(ConfigurationError) in
             let addresses = try listenAddresses(statement, &context)
-            let options = try ListenOptions(statement, &context)
+            let options = try ListenOptions(statement)
             var sockets = previous ?? []
             var seen: Set<SocketAddress> = []
             // A name may stand for one address twice; only another directive makes that a mistake.
@@ -52,21 +52,21 @@ private func listenAddresses(
 
 extension ListenOptions {
     /// The words behind the address.
-    fileprivate init(_ statement: Statement, _ context: inout ParseContext) throws(ConfigurationError) {
+    fileprivate init(_ statement: Statement) throws(ConfigurationError) {
         self.init()
         for word in statement.arguments.dropFirst() {
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if parts.count == 2 {
                 try take(String(parts[0]), String(parts[1]), word, statement)
             } else {
-                try take(word, statement, &context)
+                try take(word, statement)
             }
         }
     }
 
     /// A word without a value.
     private mutating func take(
-        _ word: String, _ statement: Statement, _ context: inout ParseContext
+        _ word: String, _ statement: Statement
     ) throws(ConfigurationError) {
         switch word {
         case "bind": hasOwnSocket = true
@@ -74,7 +74,8 @@ extension ListenOptions {
             isReusePort = true
             hasOwnSocket = true
         case "multipath":
-            context.addOnce(.notice, about: word, "\"multipath\" has no effect", at: statement.position)
+            isMultipath = true
+            hasOwnSocket = true
         case "proxy_protocol":
             hasProxyHeaders = true
         case "ssl":
@@ -129,8 +130,8 @@ extension ListenOptions {
     private func unknown(_ word: String, _ statement: Statement) -> ConfigurationError {
         statement.error(
             "invalid parameter \(quoted(word))",
-            accepted: "The parameters are proxy_protocol, backlog=, rcvbuf=, sndbuf=, bind, ipv6only=, so_keepalive= "
-                + "and reuseport.")
+            accepted: "The parameters are proxy_protocol, backlog=, rcvbuf=, sndbuf=, bind, ipv6only=, so_keepalive=, "
+                + "reuseport and multipath.")
     }
 }
 

@@ -11,6 +11,8 @@ struct BoundSockets: Sendable {
 
     /// For each planned socket its own one, or with `reuseport` one per worker.
     private let sockets: [[ListeningSocket]]
+    /// What was asked for, in the same order.
+    private let planned: [ListenSettings]
 
     /// Opens them all or none.
     init(_ planned: [PlannedSocket], workers: Int, tries: Int = BoundSockets.tries) throws(StartFailure) {
@@ -27,11 +29,20 @@ struct BoundSockets: Sendable {
             throw error
         }
         sockets = opened
+        self.planned = planned.map(\.listen)
     }
 
     /// What the worker with this number, counted from 0, listens on: one descriptor per planned socket.
     func descriptors(ofWorker number: Int) -> [Int32] {
         sockets.map { $0[number % $0.count].descriptor }
+    }
+
+    /// What the administrator should know: whatever the kernel does not have, once.
+    var warnings: [String] {
+        let lacksMultipath = zip(planned, sockets).contains { planned, opened in
+            planned.options.isMultipath && opened.contains { !$0.isMultipath }
+        }
+        return lacksMultipath ? ["multipath is not supported on this platform, ignored"] : []
     }
 
     /// Closes all, and removes the files of unix sockets.
@@ -63,6 +74,7 @@ extension ListeningSocket.Options {
         sendBuffer = options.sendBuffer.map { Int32(clamping: $0) }
         ipv6Only = options.isIPv6Only
         reusePort = options.isReusePort
+        multipath = options.isMultipath
         switch options.keepAlive {
         case nil: break
         case .off: keepAlive = ListeningSocket.KeepAlive(isOn: false)

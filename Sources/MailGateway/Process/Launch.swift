@@ -42,6 +42,7 @@ struct Launch {
             guard demo != nil else { throw error }
             throw StartFailure(error.text, hint: DemoConfiguration.portHint)
         }
+        for warning in sockets.warnings { log.write(.emerg, warning) }
         if hasMaster {
             return try Master(
                 configuration: configuration, sockets: sockets, workers: workers, log: log, credentials: credentials,

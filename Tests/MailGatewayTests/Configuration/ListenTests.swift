@@ -53,6 +53,7 @@ import Testing
         Mistake("1 so_keepalive=0:0:0", "invalid so_keepalive value: \"0:0:0\""),
         Mistake("1 so_keepalive=1:2", "invalid so_keepalive value: \"1:2\""),
         Mistake("1 so_keepalive=1ms::", "invalid so_keepalive value: \"1ms::\""),
+        Mistake("1 multipath=on", "invalid parameter \"multipath=on\""),
         Mistake("1 proxy_protocol=on", "invalid parameter \"proxy_protocol=on\""),
         Mistake("993 ssl", "TLS is not in this build yet: the \"ssl\" parameter of \"listen\" is refused"),
         Mistake("1; listen *:1", "duplicate \"0.0.0.0:1\" address and port pair"),
@@ -95,6 +96,9 @@ import Testing
         let proxied = try listeners("143 proxy_protocol")[0].options
         #expect(proxied.hasProxyHeaders)
         #expect(!proxied.hasOwnSocket)
+        let multipath = try listeners("143 multipath")[0].options
+        #expect(multipath.isMultipath)
+        #expect(multipath.hasOwnSocket)
     }
 
     @Test(

@@ -10,7 +10,8 @@ enum MailDirectives {
             + "sends none within `timeout` is closed without a word. `backlog` (\(ListenSettings.backlogDefault)), `rcvbuf`, `sndbuf`, "
             + "`ipv6only` (on) and `so_keepalive` are those of the socket. `bind` gives the address a socket of its own "
             + "although another `listen` has a wildcard with the same port; the other socket options imply it. "
-            + "`reuseport` gives each worker a socket of its own. An address and port belongs to one server only. `ssl` "
+            + "`reuseport` gives each worker a socket of its own, `multipath` lets clients use Multipath TCP where the "
+            + "kernel has it. An address and port belongs to one server only. `ssl` "
             + "is refused until this build has TLS.")
 
     static let mailProtocol = Setting(
