@@ -42,6 +42,45 @@ struct SecrecyTests {
         expectSecrecy(of: SMTPFrontEnd(settings: settings(.smtp), isSecure: false, salts: .counting), text)
     }
 
+    /// What a log at level debug says of each command.
+    @Test(
+        "commands are traced with stars for credentials",
+        arguments: [
+            (.imap, "a NOOP\r\n", ["a NOOP"]), (.imap, "a LOGIN ann canary\r\n", ["a LOGIN ***"]),
+            (.imap, "a LOGIN {3}\r\n", ["a LOGIN {...}"]), (.imap, "a XLOGIN canary\r\n", ["a (no command)"]),
+            (.imap, "a AUTHENTICATE LOGIN\r\nY2FuYXJ5\r\n", ["a AUTHENTICATE ***", "***"]),
+            (.pop3, "USER ann\r\nPASS canary\r\n", ["USER ann", "PASS ***"]),
+            (.pop3, "AUTH LOGIN\r\n!\r\ncanary\r\n", ["AUTH ***", "***", "(no command)"]),
+            (.smtp, "EHLO a\u{7}b\r\nAUTH PLAIN canary\r\n", ["EHLO a\u{7}b", "AUTH ***"]),
+        ] as [(MailProtocol, String, [String])])
+    func tracing(_ mailProtocol: MailProtocol, _ text: String, _ expected: [String]) {
+        var settings = settings(mailProtocol)
+        #expect(traces(of: settings, text) == expected)
+        settings.tracesCommands = false
+        #expect(traces(of: settings, text).isEmpty)
+    }
+
+    private func traces(of settings: ServerSettings, _ text: String) -> [String] {
+        switch settings.mailProtocol {
+        case .imap: traces(of: IMAPFrontEnd(settings: settings, isSecure: false, salts: .counting), text)
+        case .pop3: traces(of: POP3FrontEnd(settings: settings, isSecure: false, salts: .counting), text)
+        case .smtp: traces(of: SMTPFrontEnd(settings: settings, isSecure: false, salts: .counting), text)
+        }
+    }
+
+    private func traces(of frontEnd: some FrontEnd, _ text: String) -> [String] {
+        var frontEnd = frontEnd
+        frontEnd.input.append(contentsOf: Array(text.utf8))
+        var traces: [String] = []
+        while true {
+            switch frontEnd.next() {
+            case .note(.command(let excerpt)): traces.append(String(decoding: excerpt, as: UTF8.self))
+            case .receive, .finish, .ask: return traces
+            default: continue
+            }
+        }
+    }
+
     private func expectSecrecy(of frontEnd: some FrontEnd, _ text: String) {
         var frontEnd = frontEnd
         frontEnd.input.append(contentsOf: Array(text.utf8))
@@ -63,7 +102,7 @@ struct SecrecyTests {
     private func shown(_ note: FrontEndNote) -> String {
         switch note {
         case .tooLongCommand(let excerpt), .rejected(let excerpt), .rejectedBeforeGreeting(let excerpt),
-            .foreignProtocol(let excerpt):
+            .foreignProtocol(let excerpt), .command(let excerpt):
             String(decoding: excerpt, as: UTF8.self)
         default: "\(note)"
         }
@@ -72,6 +111,7 @@ struct SecrecyTests {
     private func settings(_ mailProtocol: MailProtocol) -> ServerSettings {
         var settings = ServerSettings.fixture(mailProtocol)
         settings.clientBuffer = 40
+        settings.tracesCommands = true
         settings.mechanisms.insert(.apop)
         return settings
     }

@@ -62,6 +62,7 @@ private enum FrontEndWords {
         case .rejected(let excerpt): "rejected \"\(text(excerpt))\""
         case .rejectedBeforeGreeting: "rejectedBeforeGreeting"
         case .foreignProtocol(let excerpt): "foreignProtocol \"\(text(excerpt))\""
+        case .command(let excerpt): "command \"\(text(excerpt))\""
         }
     }
 

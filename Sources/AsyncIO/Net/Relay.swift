@@ -17,8 +17,11 @@ package final class Relay {
         case timedOut
         case cancelled
         /// Writing to one side failed, so nothing more can be delivered.
-        case failed(IOError)
+        case failed(IOError, sendingTo: Side)
     }
+
+    /// The two ends of a relay.
+    package enum Side: Sendable, Hashable { case client, backEnd }
 
     /// Silence of the remaining side once the other has ended.
     package static let drain = Duration.seconds(10)
@@ -34,6 +37,8 @@ package final class Relay {
     private var lastActivity: Instant
     /// How it ended; nil before.
     package private(set) var end: End?
+    /// The first failure to read, which ended that side's stream like a close; nil where there was none.
+    package private(set) var sourceFailure: (side: Side, code: Int32)?
     private var waiter: Waiter<Void>?
 
     /// A relay between two connected sockets of one scope.
@@ -101,6 +106,11 @@ package final class Relay {
         lastActivity = executor.now
         upward.setDeadline(nextDeadline, in: self)
         downward.setDeadline(nextDeadline, in: self)
+    }
+
+    /// Reading from one side failed; what it sent before is delivered all the same.
+    func sourceFailed(_ side: Side, code: Int32) {
+        if sourceFailure == nil { sourceFailure = (side, code) }
     }
 
     /// Ends the relay: everything in flight is cancelled, and `run` returns when all of it is over.

@@ -27,7 +27,7 @@ final class RelayDirection: CompletionHandler {
     private var queuedBytes: UInt32 = 0
     /// How many bytes may be queued or received at once.
     private var allowance: UInt32
-    /// Receive until cancelled (cheapest for small messages), rather than once per message.
+    /// From the client: receive until cancelled (cheapest for small messages), rather than once per message.
     private let isStreaming: Bool
     private var sourceEnded = false
     /// Everything that the source sent before its end was delivered.
@@ -138,6 +138,7 @@ final class RelayDirection: CompletionHandler {
             if relay.scope.isCancelled { relay.finish(.cancelled) }
         } else if !completion.more {
             // A read error counts as the end of the stream: what was received before still counts.
+            if completion.result < 0 { relay.sourceFailed(isStreaming ? .client : .backEnd, code: -completion.result) }
             sourceEnded = true
         }
     }
@@ -179,7 +180,7 @@ final class RelayDirection: CompletionHandler {
         do {
             _ = try completion.value(of: .send)
         } catch {
-            relay.finish(error == .cancelled ? .cancelled : .failed(error))
+            relay.finish(error == .cancelled ? .cancelled : .failed(error, sendingTo: isStreaming ? .backEnd : .client))
         }
     }
 

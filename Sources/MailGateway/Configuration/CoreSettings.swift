@@ -63,6 +63,7 @@ struct LogSettings: Sendable, Hashable {
         case stderr
         /// An absolute path, or one relative to nothing when there is no prefix.
         case file(String)
+        case syslog(SyslogSettings)
     }
 
     let target: Target

@@ -57,7 +57,7 @@ final class Log: Sendable {
         if let connection { message += "*\(connection) " }
         message += text()
         for target in targets where level >= target.level {
-            target.file.write(message)
+            target.file.write(level, message)
         }
     }
 

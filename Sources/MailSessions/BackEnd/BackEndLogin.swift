@@ -2,7 +2,21 @@ import AsyncIO
 
 /// The login at a back-end: greeting, credentials, and the reply that the client will see.
 package protocol BackEndLogin: Dialogue
-where Question == Never, Answer == Never, Note == Never, Outcome == BackEndOutcome {}
+where Question == Never, Answer == Never, Note == Never, Outcome == BackEndOutcome {
+    /// What is being done, for whoever reports that it went wrong.
+    var activity: BackEndActivity { get }
+}
+
+/// The steps of a login at a back-end; each lasts until its reply is read (nginx-mail.md §3.1).
+package enum BackEndActivity: Sendable, Hashable {
+    /// Nothing was sent yet: the greeting is awaited.
+    case awaitingGreeting
+    /// A reply was read, and is not what it should be.
+    case readingReply
+    case sendingUser, sendingPassword
+    case sendingLogin
+    case sendingHello, sendingXClient, sendingClientHello, sendingAuthentication, sendingMail, sendingRecipient
+}
 
 extension BackEndLogin {
     package mutating func resume(_ answer: Never) {}

@@ -26,6 +26,16 @@ package struct IMAPBackEnd: BackEndLogin {
         case over(BackEndOutcome)
     }
 
+    package var activity: BackEndActivity {
+        switch state {
+        case .greeting: .awaitingGreeting
+        case .userContinuation: .sendingLogin
+        case .passwordContinuation: .sendingUser
+        case .result: .sendingPassword
+        case .over: .readingReply
+        }
+    }
+
     /// - Parameter settings: `proxy.buffer` bounds the greeting, and all that follows it together.
     package init(credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings) {
         tag = context.tag

@@ -20,6 +20,15 @@ package struct POP3BackEnd: BackEndLogin {
         case over(BackEndOutcome)
     }
 
+    package var activity: BackEndActivity {
+        switch state {
+        case .greeting: .awaitingGreeting
+        case .user: .sendingUser
+        case .password: .sendingPassword
+        case .over: .readingReply
+        }
+    }
+
     /// - Parameter settings: `proxy.buffer` bounds each reply.
     package init(credentials: BackEndCredentials, settings: ServerSettings) {
         login = credentials.login

@@ -27,6 +27,19 @@ package struct SMTPBackEnd: BackEndLogin {
         case over(BackEndOutcome)
     }
 
+    package var activity: BackEndActivity {
+        switch state {
+        case .greeting: .awaitingGreeting
+        case .hello: .sendingHello
+        case .xclient: .sendingXClient
+        case .clientHello: .sendingClientHello
+        case .authentication: .sendingAuthentication
+        case .mail: .sendingMail
+        case .recipient: .sendingRecipient
+        case .over: .readingReply
+        }
+    }
+
     /// - Parameter settings: `proxy.buffer` bounds each reply, all its lines together.
     package init(
         credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts

@@ -55,6 +55,12 @@ extension CommandFrontEnd {
 
     package mutating func forgetPartialLogin() {}
 
+    /// Whether commands are to be noted with `trace`.
+    var isTracing: Bool { progress.settings.tracesCommands }
+
+    /// Notes a command; `excerpt` holds no credential.
+    mutating func trace(_ excerpt: [UInt8]) { progress.act(.note(.command(excerpt: excerpt))) }
+
     /// Sends a reply, CRLF included.
     mutating func say(_ reply: [UInt8]) { progress.act(.send(reply)) }
 
@@ -118,6 +124,7 @@ extension CommandFrontEnd {
             input.consume(length)
             reject(isCounted: true)
         case .line(let content, let length):
+            if isTracing { trace(Array("***".utf8)) }
             let response = input.secret(in: 0..<content)
             input.consume(length)
             var exchange = exchange

@@ -117,6 +117,8 @@ package enum FrontEndNote: Sendable, Equatable {
     case rejectedBeforeGreeting(excerpt: [UInt8])
     /// An HTTP request on a mail port (nginx-mail.md §13 row 30).
     case foreignProtocol(excerpt: [UInt8])
+    /// A command as read, for tracing (`ServerSettings.tracesCommands`); stars stand for credentials.
+    case command(excerpt: [UInt8])
 
     package static let excerptMaximum = 128
 }

@@ -48,6 +48,7 @@ package struct IMAPFrontEnd: CommandFrontEnd {
 
     package mutating func readCommand() -> Bool {
         guard let event = commands.next(from: &input) else { return false }
+        if isTracing { trace(event.traced) }
         switch event {
         case .continuation(let command) where !isAllowed(command.verb):
             // Not even asked for: the literal would be a password in clear.

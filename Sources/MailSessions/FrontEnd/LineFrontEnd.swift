@@ -18,9 +18,11 @@ extension LineFrontEnd {
         case .tooLong:
             endInViolation(.tooLongCommand(excerpt: FrontEndNote.excerpt(of: input, length: maximum)))
         case .malformed(_, let length):
+            if isTracing { trace(FrontEndNote.traced(input, length: length)) }
             input.consume(length)
             reject(isCounted: true)
         case .line(let content, let length):
+            if isTracing { trace(FrontEndNote.traced(input, length: content)) }
             let command = CommandLine(input, length: content)
             input.consume(length)
             obey(command)

@@ -19,6 +19,8 @@ package final class MailServer: Sendable {
         _ settings: ServerSettings, connections: ConnectionBudget, kept: KeptConnections, hashing: BlockingPool,
         observer: any SessionObserver
     ) {
+        var settings = settings
+        settings.tracesCommands = observer.isTracing
         self.settings = settings
         self.observer = observer
         self.connections = connections

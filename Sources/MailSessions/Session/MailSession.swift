@@ -16,6 +16,7 @@ package actor MailSession {
     private var context: SessionContext
     /// `listen … proxy_protocol`: a PROXY header comes first, or nothing does.
     private let expectsProxyHeader: Bool
+    private let start: Instant
     /// From the login to the end.
     private var relay: Relay?
 
@@ -26,6 +27,7 @@ package actor MailSession {
     ) {
         self.expectsProxyHeader = expectsProxyHeader
         client = Socket(connection, scope: CancellationScope(on: executor))
+        start = executor.now
         self.server = server
         context = SessionContext(
             number: number, mailProtocol: server.settings.mailProtocol,
@@ -150,7 +152,7 @@ package actor MailSession {
         let outcome: FrontEndOutcome
         do throws(IOError) {
             outcome = try await Conversation(over: client, timeout: server.settings.timeout).run(
-                &frontEnd, note: { report(.note($0)) },
+                &frontEnd, note: { take($0) },
                 answer: { (attempt) async throws(IOError) in try await decide(attempt, facts, &accepted) })
         } catch {
             throw clientFailed(error)
@@ -170,6 +172,11 @@ package actor MailSession {
             await linger()
             throw .violation
         }
+    }
+
+    private func take(_ note: FrontEndNote) {
+        if case .rejectedBeforeGreeting = note { context.phase = .delayingGreeting }
+        report(.note(note))
     }
 
     private func clientFailed(_ error: IOError, saysFarewell: Bool = true) -> SessionEnd {
@@ -246,6 +253,7 @@ package actor MailSession {
             let socket = try await Dialer.connect(
                 to: request.backEnd, deadline: deadline, scope: client.scope, budget: server.connections)
             if let version = server.settings.proxy.proxyProtocol {
+                context.phase = .sendingProxyHeader
                 try await socket.send(ProxyProtocolHeader.bytes(version, for: facts), deadline: deadline)
             }
             return socket
@@ -257,15 +265,16 @@ package actor MailSession {
     private func logIn(
         _ login: some BackEndLogin, at socket: Socket, _ request: Request, _ deadline: Instant
     ) async throws(SessionEnd) -> Login {
-        context.phase = .loggingInAtBackEnd
         var login = login
         let outcome: BackEndOutcome
         do throws(IOError) {
             let conversation = Conversation(over: socket, timeout: server.settings.timeout, deadline: deadline)
             outcome = try await conversation.run(&login)
         } catch {
+            context.phase = .loggingInAtBackEnd(login.activity)
             throw backEndFailed(.io(error))
         }
+        context.phase = .loggingInAtBackEnd(login.activity)
         switch outcome {
         case .loggedIn(let reply):
             return Login(backEnd: socket, toBackEnd: request.leftover, toClient: reply + login.input.takeAll())
@@ -301,6 +310,13 @@ package actor MailSession {
     // Not part of `relay`, whose stack would be kept large enough for it as long as the relay lasts.
     @inline(never)
     private func conclude(_ relay: Relay) {
-        report(.ended(.relayed(relay.end ?? .cancelled, received: relay.received, sent: relay.sent)))
+        if let failure = relay.sourceFailure {
+            report(.relaySourceFailed(failure.side, .system(.recv, code: failure.code)))
+        }
+        report(
+            .ended(
+                .relayed(
+                    relay.end ?? .cancelled, received: relay.received, sent: relay.sent,
+                    duration: client.executor.now - start)))
     }
 }

@@ -33,6 +33,8 @@ package struct ServerSettings: Sendable {
     /// `proxy_pass`: the back-end when the authenticator names none.
     package var backEnd: SocketAddress?
     package var proxy = ProxySettings()
+    /// Commands are noted one by one, for a log at level debug; credentials never are.
+    package var tracesCommands = false
 
     package init(mailProtocol: MailProtocol, name: String, authenticator: AuthenticatorSettings) {
         self.mailProtocol = mailProtocol

@@ -20,6 +20,8 @@ package enum SessionEvent: Sendable {
     case backEndFailed(BackEndFailure)
     /// The client is logged in at the back-end; the relay begins.
     case loggedIn
+    /// Reading from one side of the relay failed, which counts as the end of its stream.
+    case relaySourceFailed(Relay.Side, IOError)
     /// The session is over.
     case ended(SessionEnd)
 }
@@ -52,8 +54,8 @@ package enum BackEndFailure: Error, Sendable, Equatable {
 
 /// How a session ended: a case for every way.
 package enum SessionEnd: Error, Sendable, Equatable {
-    /// Logged in and relayed.
-    case relayed(Relay.End, received: UInt64, sent: UInt64)
+    /// Logged in and relayed; bytes as the client saw them, and the time since it connected.
+    case relayed(Relay.End, received: UInt64, sent: UInt64, duration: Duration)
     /// The client said goodbye before logging in.
     case quit
     /// Wrong credentials, and no further chance.
@@ -75,13 +77,21 @@ package enum SessionEnd: Error, Sendable, Equatable {
 /// Where a session stands, for the words behind "while" in a log line (nginx-mail.md §3.1).
 package enum SessionPhase: Sendable, Hashable {
     case readingProxyHeader
+    case handshaking
+    case resolvingAddress
+    case resolvingHostName
+    /// Holding the greeting back (`smtp_greeting_delay`).
+    case delayingGreeting
     case greeting
     /// Reading commands.
     case authenticating
+    case startingTLS
     /// Waiting for the authenticator.
     case askingAuthenticator
     case connectingToBackEnd
-    case loggingInAtBackEnd
+    case sendingProxyHeader
+    /// In the midst of the back-end's dialogue.
+    case loggingInAtBackEnd(BackEndActivity)
     case relaying
 }
 
@@ -95,6 +105,8 @@ package struct SessionContext: Sendable {
     /// The address it came to, as configured.
     package let listener: SocketAddress
     package var phase = SessionPhase.greeting
+    /// TLS was begun by STARTTLS or STLS.
+    package var usesStartTLS = false
     /// The login name, raw bytes, once known.
     package var login: [UInt8]?
     /// The back-end, once chosen.
@@ -110,5 +122,7 @@ package struct SessionContext: Sendable {
 
 /// Told of every event of every session; it must not block.
 package protocol SessionObserver: AnyObject, Sendable {
+    /// Whether notes of single commands (`FrontEndNote.command`) are worth making.
+    var isTracing: Bool { get }
     func observe(_ event: SessionEvent, in context: SessionContext)
 }

@@ -4,6 +4,22 @@ extension FrontEndNote {
     /// Words behind which a line may hold a credential (nginx-mail.md §13 row 36).
     private static let credentialVerbs = ["LOGIN", "AUTHENTICATE", "AUTH", "PASS", "APOP"]
 
+    /// The verbs of POP3 and SMTP clients before the login.
+    private static let knownVerbs: Set<String> = [
+        "APOP", "AUTH", "CAPA", "NOOP", "PASS", "QUIT", "STLS", "USER",
+        "DATA", "EHLO", "EXPN", "HELO", "HELP", "MAIL", "RCPT", "RSET", "STARTTLS", "VRFY",
+    ]
+
+    /// A line for tracing: what may be shown of it, and stars for what may not. A line that is no command
+    /// may be a password all the same, from a client that has fallen out of step.
+    static func traced(_ input: ByteQueue, length: Int) -> [UInt8] {
+        let shown = excerpt(of: input, length: length)
+        guard knownVerbs.contains(shown.prefix { $0 != ASCII.space && !$0.isControl }.asciiUppercased) else {
+            return Array("(no command)".utf8)
+        }
+        return shown.count < min(length, excerptMaximum) ? shown + Array(" ***".utf8) : shown
+    }
+
     /// What a log may show of the line that begins `input` and is `length` bytes long: its first
     /// `excerptMaximum` bytes, and nothing behind a verb that carries credentials, wherever in the
     /// first two words it stands and even if the space behind it was forgotten.

@@ -25,6 +25,21 @@ package struct IMAPCommandFramer: Sendable {
         case tooLong(tag: [UInt8]?, excerpt: [UInt8])
         /// An HTTP request, which ends the session.
         case foreign(excerpt: [UInt8])
+
+        /// Tag and verb for tracing; stars stand for arguments, which may be credentials.
+        var traced: [UInt8] {
+            switch self {
+            case .command(let command):
+                Event.head(of: command) + Array((command.arguments.isEmpty ? "" : " ***").utf8)
+            case .continuation(let command): Event.head(of: command) + Array(" {...}".utf8)
+            case .rejected(let tag, _): (tag ?? [UInt8(ascii: "*")]) + Array(" (no command)".utf8)
+            case .tooLong(_, let excerpt), .foreign(let excerpt): excerpt
+            }
+        }
+
+        private static func head(of command: IMAPCommand) -> [UInt8] {
+            command.tag + [ASCII.space] + Array(command.verb.rawValue.utf8)
+        }
     }
 
     /// A command of which more is to come.

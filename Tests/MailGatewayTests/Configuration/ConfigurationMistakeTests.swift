@@ -48,8 +48,35 @@ import Testing
         Mistake("error_log stderr warn warn;", "duplicate log level \"warn\" \(at):1"),
         Mistake("error_log stderr debug_mail warn;", "duplicate log level \"warn\" \(at):1"),
         Mistake("error_log stderr warn debug_mail;", "duplicate log level \"debug_mail\" \(at):1"),
-        Mistake("error_log syslog:server=x;", "\"error_log syslog:\" is not supported yet \(at):1"),
-        Mistake("error_log memory:1m;", "\"error_log memory:\" is not supported yet \(at):1"),
+        Mistake("error_log memory:1m;", "\"error_log memory:\" is only in nginx's debugging build \(at):1"),
+        Mistake("error_log syslog:;", "unknown syslog parameter \"\" \(at):1"),
+        Mistake("error_log syslog:tag=a;", "no syslog server specified \(at):1"),
+        Mistake("error_log syslog:server=x;", "host not found in syslog server \"x\" \(at):1"),
+        Mistake("error_log syslog:server=;", "no host in syslog server \"\" \(at):1"),
+        Mistake("error_log syslog:server=::1;", "invalid port in syslog server \"::1\" \(at):1"),
+        Mistake("error_log syslog:server=192.0.2.1:0;", "invalid port in syslog server \"192.0.2.1:0\" \(at):1"),
+        Mistake("error_log syslog:server=192.0.2.1/x;", "invalid host in syslog server \"192.0.2.1/x\" \(at):1"),
+        Mistake(
+            "error_log syslog:server=unix:;", "no path in the unix domain socket in syslog server \"unix:\" \(at):1"),
+        Mistake(
+            "error_log syslog:server=192.0.2.1,server=192.0.2.2;", "duplicate syslog \"server\" \(at):1"),
+        Mistake(
+            "error_log syslog:server=192.0.2.1,facility=mail,facility=mail;",
+            "duplicate syslog \"facility\" \(at):1"),
+        Mistake(
+            "error_log syslog:server=192.0.2.1,severity=info,severity=info;",
+            "duplicate syslog \"severity\" \(at):1"),
+        Mistake("error_log syslog:server=192.0.2.1,tag=a,tag=b;", "duplicate syslog \"tag\" \(at):1"),
+        Mistake("error_log syslog:facility=x;", "unknown syslog facility \"x\" \(at):1"),
+        Mistake("error_log syslog:severity=x;", "unknown syslog severity \"x\" \(at):1"),
+        Mistake(
+            "error_log syslog:tag=\(String(repeating: "a", count: 33));", "syslog tag length exceeds 32 \(at):1"),
+        Mistake(
+            "error_log syslog:tag=a-b;",
+            "syslog \"tag\" only allows alphanumeric characters and underscore \(at):1"),
+        Mistake("error_log syslog:nohostname=1;", "unknown syslog parameter \"nohostname=1\" \(at):1"),
+        Mistake("error_log syslog:x;", "unknown syslog parameter \"x\" \(at):1"),
+        Mistake("error_log syslog:server=192.0.2.1 loud;", "invalid log level \"loud\" \(at):1"),
         Mistake("mail { timeout 1x; }", "\"timeout\" directive invalid value \(at):1"),
         Mistake("mail { max_errors x; }", "\"max_errors\" directive invalid number \(at):1"),
         Mistake("mail { imap_client_buffer 1g; }", "\"imap_client_buffer\" directive invalid value \(at):1"),

@@ -160,7 +160,7 @@ import Testing
         scene.backEnd = .playsAndStays([.say(line: "+OK\r\n+OK\r\n+OK in")])
         scene.configure = { $0.proxy.timeout = .seconds(3600) }
         let outcome = try await scene.play()
-        guard case .relayed(.timedOut, _, _) = outcome.end else {
+        guard case .relayed(.timedOut, _, _, _) = outcome.end else {
             Issue.record("\(outcome.events)")
             return
         }

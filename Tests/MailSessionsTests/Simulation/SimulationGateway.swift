@@ -15,6 +15,8 @@ struct SimulationGateway: Sendable {
     final class Recorder: SessionObserver {
         private let events = Mutex<[UInt64: [SessionEvent]]>([:])
 
+        var isTracing: Bool { false }
+
         func observe(_ event: SessionEvent, in context: SessionContext) {
             events.withLock { $0[context.number, default: []].append(event) }
         }

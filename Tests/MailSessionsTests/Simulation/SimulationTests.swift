@@ -63,7 +63,7 @@ import Testing
                 outcome.expectNoAlarm(comment)
                 guard outcome.turns < turn else { continue }
                 // It was over before: this is the history as it is without interruption.
-                if case .ended(.relayed(.finished, _, _)) = outcome.events[1]?.last { hasRelayed = true }
+                if case .ended(.relayed(.finished, _, _, _)) = outcome.events[1]?.last { hasRelayed = true }
                 break
             }
         }
@@ -91,7 +91,7 @@ extension SimulationStage.Outcome {
         guard !plans.contains(where: { $0.leaving == .vanish }) else { return }
         #expect(events.count == plans.count, comment)
         let relayed = events.values.count {
-            if case .ended(.relayed(.finished, _, _)) = $0.last { true } else { false }
+            if case .ended(.relayed(.finished, _, _, _)) = $0.last { true } else { false }
         }
         let unavailable = events.values.count { if case .ended(.unavailable) = $0.last { true } else { false } }
         #expect(unavailable == plans.count(where: \.isGarbled), comment)

@@ -8,7 +8,10 @@ enum CoreDirectives {
     static let errorLog = Setting(
         "error_log", in: [.main, .mail, .server], logs, default: "stderr error", repetition: .adds,
         "A log and the least severe level that goes there; several directives make several logs. A file is relative to "
-            + "the prefix (`-p`). Without a level it is `error`. nginx's debug masks (`debug_mail` …) mean `debug`. "
+            + "the prefix (`-p`). `syslog:` sends to a syslog server over UDP or a unix socket (`server=unix:/dev/log`); its "
+            + "parameters are `server=` (port 514), `facility=` (local7), `tag=` (nginx), `nohostname`, and `severity=`, which "
+            + "has no effect because each line has its own. Nothing waits for a log: lines that cannot be written at once are "
+            + "counted. Without a level it is `error`. nginx's debug masks (`debug_mail` …) mean `debug`. "
             + "Logs of a server replace those of `mail`, and these those of the main level.")
 
     static let pid = Setting(
@@ -108,16 +111,27 @@ enum CoreDirectives {
     }
 
     private static let logs = ValueSyntax<[LogSettings]>(
-        .oneOrMore, "*file* | stderr [\(LogLevel.allCases.map(\.rawValue).joined(separator: " | "))]"
+        .oneOrMore,
+        "*file* | stderr | syslog:server=*address*[,*parameter* …] "
+            + "[\(LogLevel.allCases.map(\.rawValue).joined(separator: " | "))]"
     ) { (statement, previous, context) throws(ConfigurationError) in
-        let target = try printable(statement.arguments[0], of: statement)
-        for scheme in ["syslog:", "memory:"] where target.hasPrefix(scheme) {
-            throw statement.error(
-                "\(quoted("error_log \(scheme)")) is not supported yet", accepted: "It must be a file or stderr.")
+        let target = try logTarget(statement, &context)
+        return (previous ?? []) + [LogSettings(target: target, level: try logLevel(statement))]
+    }
+
+    private static func logTarget(
+        _ statement: Statement, _ context: inout ParseContext
+    ) throws(ConfigurationError) -> LogSettings.Target {
+        let text = try printable(statement.arguments[0], of: statement)
+        if text.hasPrefix("syslog:") {
+            return .syslog(try SyslogSettings(text.dropFirst("syslog:".count), of: statement, &context))
         }
-        let log = LogSettings(
-            target: target == "stderr" ? .stderr : .file(context.pathOfPrefix(target)), level: try logLevel(statement))
-        return (previous ?? []) + [log]
+        if text.hasPrefix("memory:") {
+            throw statement.error(
+                "\(quoted("error_log memory:")) is only in nginx's debugging build",
+                accepted: "It must be a file, stderr or syslog:server=address.")
+        }
+        return text == "stderr" ? .stderr : .file(context.pathOfPrefix(text))
     }
 
     /// The words behind the log: one level, or any number of debug masks.
