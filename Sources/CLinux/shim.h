@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <string.h>
 #include <unistd.h>
 
 // accept4(2) without the peer's address, which getpeername(2) tells.
@@ -45,4 +46,65 @@ static inline int clinux_sched_getaffinity(unsigned char *mask, unsigned long si
 static inline int clinux_forbid_core_dumps(void)
 {
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+// sched_setaffinity(2) of the calling thread; 0, or -1 and errno.
+static inline int clinux_sched_setaffinity(const unsigned char *mask, unsigned long size)
+{
+    return (int)syscall(SYS_sched_setaffinity, 0, size, mask);
+}
+
+// The most descriptors that one message carries; the kernel's own limit is 253.
+#define CLINUX_DESCRIPTORS_MAXIMUM 128
+
+union clinux_descriptor_space {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(CLINUX_DESCRIPTORS_MAXIMUM * sizeof(int))];
+};
+
+// sendmsg(2) of bytes and, beside them, of at most CLINUX_DESCRIPTORS_MAXIMUM descriptors (SCM_RIGHTS).
+static inline long clinux_send_descriptors(
+    int channel, const void *bytes, unsigned long size, const int *descriptors, unsigned long count)
+{
+    union clinux_descriptor_space space;
+    struct iovec piece = { (void *)bytes, size };
+    struct msghdr message;
+    memset(&message, 0, sizeof message);
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    if (count > 0) {
+        memset(&space, 0, sizeof space);
+        message.msg_control = &space;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+    }
+    return sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+// recvmsg(2) of bytes and the descriptors beside them, which are close-on-exec; room for
+// CLINUX_DESCRIPTORS_MAXIMUM of them, and their number goes to count.
+static inline long clinux_receive_descriptors(
+    int channel, void *bytes, unsigned long size, int *descriptors, unsigned long *count)
+{
+    union clinux_descriptor_space space;
+    struct iovec piece = { bytes, size };
+    struct msghdr message;
+    memset(&message, 0, sizeof message);
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = &space;
+    message.msg_controllen = sizeof space;
+    *count = 0;
+    long received = recvmsg(channel, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (received < 0) return received;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        *count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(descriptors, CMSG_DATA(header), *count * sizeof(int));
+    }
+    return received;
 }

@@ -17,6 +17,19 @@ import Testing
         #expect(!ConnectionBudget(maximum: 0).take())
     }
 
+    @Test func aBudgetThatBecomesSmallerTakesNoPlaceAway() {
+        let budget = ConnectionBudget(maximum: 3)
+        #expect(budget.take() && budget.take())
+        budget.maximum = 1
+        #expect(budget.count == 2 && !budget.take())
+        budget.giveBack()
+        #expect(!budget.take(), "as many as it has")
+        budget.giveBack()
+        #expect(budget.take() && !budget.take())
+        budget.maximum = 2
+        #expect(budget.take())
+    }
+
     @Test("a place needs room in the inner and in the outer budget, and is taken from both or neither")
     func budgetsNest() {
         let worker = ConnectionBudget(maximum: 3)

@@ -25,6 +25,8 @@ package final class Epoll: SystemKernel {
         var reading: Operation?
         var writing: Operation?
         var isRegistered = false
+        /// A listener, which other processes have too.
+        var isShared = false
     }
 
     /// One multishot receive or accept gives way to others after this many completions in a row.
@@ -61,8 +63,11 @@ package final class Epoll: SystemKernel {
     package func giveBack(buffer: UInt16) { buffers.giveBackFree(buffer) }
 
     package func forget(_ descriptor: Int32) {
-        // Closing takes the descriptor out of the epoll set by itself.
-        waiting[descriptor] = nil
+        // Closing takes the descriptor out of the epoll set by itself, unless other processes have it
+        // too: a listener left in the set would go on being the one that is woken for a client.
+        if waiting.removeValue(forKey: descriptor)?.isShared == true {
+            _ = epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nil)
+        }
     }
 
     // MARK: Turns
@@ -145,6 +150,7 @@ package final class Epoll: SystemKernel {
         if !waiters.isRegistered {
             waiters.isRegistered = true
             var event = unsafe epoll_event()
+            if case .acceptMany = operation.request { waiters.isShared = true }
             // A listener that several workers share wakes one of them (EPOLLEXCLUSIVE, Linux 4.5).
             unsafe event.events =
                 if case .acceptMany = operation.request {
@@ -284,7 +290,10 @@ package final class Epoll: SystemKernel {
 extension Operation {
     /// Waits for room rather than for bytes.
     fileprivate var isWriting: Bool {
-        if case .connect = request { return true }
-        return isSend
+        switch request {
+        case .connect: true
+        case .poll(let events): events == UInt32(POLLOUT)
+        default: isSend
+        }
     }
 }

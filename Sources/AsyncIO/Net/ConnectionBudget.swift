@@ -5,15 +5,21 @@ import Synchronization
 ///
 /// Budgets nest: a server's has the worker's as its parent, and a place needs room in both.
 package final class ConnectionBudget: Sendable {
-    /// The most places, at least 0.
-    package let maximum: Int
     private let parent: ConnectionBudget?
-    // An atomic only to be Sendable by right: all takers live on one thread.
+    // Atomics only to be Sendable by right: all takers live on one thread.
+    private let limit: Atomic<Int>
     private let taken = Atomic<Int>(0)
 
     package init(maximum: Int, within parent: ConnectionBudget? = nil) {
-        self.maximum = maximum
+        limit = Atomic(maximum)
         self.parent = parent
+    }
+
+    /// The most places, at least 0. When it falls below what is taken, nobody loses a place, and
+    /// nobody gets one until enough have come back.
+    package var maximum: Int {
+        get { limit.load(ordering: .relaxed) }
+        set { limit.store(newValue, ordering: .relaxed) }
     }
 
     /// Places taken at present.

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A datagram socket that sends to `address`, for whoever tells another process something and does not wait;

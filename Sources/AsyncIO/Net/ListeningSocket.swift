@@ -15,6 +15,8 @@ package struct ListeningSocket: Sendable {
         /// Multipath TCP, where the kernel has it; else TCP, and `isMultipath` says so.
         package var multipath = false
         package var keepAlive: KeepAlive?
+        /// The socket has its address already.
+        fileprivate var isBound = false
 
         package init() {}
     }
@@ -88,11 +90,38 @@ package struct ListeningSocket: Sendable {
         return (opened, false)
     }
 
+    /// Takes over a descriptor that listens already, from the process before; nil when it is none.
+    package init?(adopting inherited: Int32) {
+        var isListening: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        let bound = KernelAddress()
+        guard unsafe getsockopt(inherited, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &size) == 0, isListening == 1,
+            unsafe bound.fill({ unsafe getsockname(inherited, $0, $1) }), let value = bound.value
+        else { return nil }
+        _ = fcntl(inherited, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(inherited, F_SETFL, fcntl(inherited, F_GETFL) | O_NONBLOCK)
+        descriptor = inherited
+        var used: Int32 = 0
+        isMultipath = unsafe getsockopt(inherited, SOL_SOCKET, SO_PROTOCOL, &used, &size) == 0 && used == IPPROTO_MPTCP
+        address = value
+    }
+
+    /// Gives a socket that listens already other options, as far as that is possible then: all but `ipv6Only`.
+    package func change(to options: Options) throws(IOError) {
+        var options = options
+        options.isBound = true
+        try ListeningSocket.apply(options, to: descriptor, address)
+        guard Glibc.listen(descriptor, options.backlog) == 0 else { throw .last(.listen) }
+    }
+
     /// Closes the descriptor and removes a unix socket's file.
     package func close() {
-        _ = Glibc.close(descriptor)
+        closeOnly()
         removeFile()
     }
+
+    /// Closes the descriptor; for whoever shares a unix socket's file with others.
+    package func closeOnly() { _ = Glibc.close(descriptor) }
 
     /// Removes a unix socket's file; for whoever has handed the descriptor on.
     package func removeFile() {
@@ -109,7 +138,7 @@ package struct ListeningSocket: Sendable {
             settings += [(Int32(IPPROTO_TCP), TCP_NODELAY, 1), (SOL_SOCKET, SO_KEEPALIVE, 1)]
         }
         if options.reusePort { settings.append((SOL_SOCKET, SO_REUSEPORT, 1)) }
-        if case .ipv6 = address {
+        if case .ipv6 = address, !options.isBound {
             settings.append((Int32(IPPROTO_IPV6), IPV6_V6ONLY, options.ipv6Only ? 1 : 0))
         }
         if let size = options.receiveBuffer { settings.append((SOL_SOCKET, SO_RCVBUF, size)) }

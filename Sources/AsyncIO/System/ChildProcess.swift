@@ -13,16 +13,17 @@ package final class ChildProcess: Sendable {
         case signal(Int32)
     }
 
-    /// Starts `path` with `arguments` (the first is the program's name) and our environment.
+    /// Starts `path` with `arguments` (the first is the program's name) and `environment`
+    /// (`NAME=value`; ours when nil).
     ///
     /// It inherits standard input, output and error and, under their own numbers, the `inherited`
     /// descriptors. The signals we have blocked are blocked in it, too: one that comes before it
     /// listens waits there, instead of ending it or getting lost.
     package init(
-        path: String, arguments: [String], inherited: [Int32], executor: RingExecutor
+        path: String, arguments: [String], inherited: [Int32], environment: [String]? = nil, executor: RingExecutor
     ) throws(IOError) {
         self.executor = executor
-        id = try ChildProcess.spawn(path, arguments, inherited)
+        id = try ChildProcess.spawn(path, arguments, inherited: inherited, environment: environment)
         descriptor = clinux_pidfd_open(id)
         // The child cannot be reaped by anyone else before we look, so it is still there.
         guard descriptor >= 0 else { throw .last(.pidfd) }
@@ -44,19 +45,34 @@ package final class ChildProcess: Sendable {
     /// Sends `signal`; nothing happens when the process has ended.
     package func send(_ signal: Int32) { _ = kill(id, signal) }
 
-    private static func spawn(
-        _ path: String, _ arguments: [String], _ inherited: [Int32]
+    /// Starts a process that the caller waits for by other means; as the initialiser.
+    /// - Parameter hasOwnSession: it leads a session of its own, without a terminal.
+    package static func spawn(
+        _ path: String, _ arguments: [String], inherited: [Int32], environment: [String]? = nil,
+        hasOwnSession: Bool = false
     ) throws(IOError) -> Int32 {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         // Onto itself: clears close-on-exec in the child (glibc 2.29).
         for descriptor in inherited { unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, descriptor) }
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { unsafe posix_spawnattr_destroy(&attributes) }
+        if hasOwnSession { unsafe posix_spawnattr_setflags(&attributes, ChildProcess.ownSession) }
         var words: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) } + [nil]
         defer { unsafe words.forEach { unsafe free($0) } }
+        var variables: [UnsafeMutablePointer<CChar>?] = unsafe (environment ?? []).map { unsafe strdup($0) } + [nil]
+        defer { unsafe variables.forEach { unsafe free($0) } }
         var id: pid_t = 0
-        let status = unsafe posix_spawn(&id, path, &actions, nil, &words, environ)
+        let status =
+            environment == nil
+            ? unsafe posix_spawn(&id, path, &actions, &attributes, &words, environ)
+            : unsafe posix_spawn(&id, path, &actions, &attributes, &words, &variables)
         guard status == 0 else { throw .system(.posixSpawn, code: status) }
         return id
     }
+
+    /// POSIX_SPAWN_SETSID, which glibc declares for GNU sources only.
+    private static let ownSession: Int16 = 0x80
 }
