@@ -24,7 +24,7 @@ import Testing
                 #expect(await kept.take()?.number == numbers[maximum - 1])
                 #expect(kernel.openConnections == maximum - 1, "whoever takes a connection owns it")
             }
-            await kept.closeAll()
+            await kept.retire()
             #expect(await kept.take() == nil)
             #expect(kernel.openConnections == 0)
             #expect(budget.count == 0)

@@ -45,7 +45,7 @@ struct Configuration: Sendable {
                 source: source, resolver: resolver, directory: directory, prefix: prefix,
                 hostName: hostName.lowercased()))
         try parser.parse(path: path, globalDirectives: globalDirectives)
-        return Configuration(
+        let configuration = Configuration(
             core: CoreSettings(ScopeChain(parser.main)),
             events: EventsSettings(ScopeChain(parser.events)),
             servers: parser.servers,
@@ -53,6 +53,17 @@ struct Configuration: Sendable {
             origin: Origin(
                 path: path, prefix: prefix, globalDirectives: globalDirectives, hostName: hostName,
                 texts: parser.context.texts, resolutions: parser.context.resolutions))
+        try configuration.checkConnections()
+        return configuration
+    }
+
+    /// As in nginx: a place for each listening socket, and one to accept with.
+    private func checkConnections() throws(ConfigurationError) {
+        let (places, listeners) = (events.connectionsMaximum, sockets.count)
+        guard places < listeners + 1 else { return }
+        throw ConfigurationError(
+            "\(places) worker_connections are not enough for \(listeners) listening sockets", at: .whole,
+            accepted: "Each listening socket takes one; it must be at least \(listeners + 1), and in use many more.")
     }
 
     /// Reads the identical configuration again, from memory.

@@ -18,9 +18,10 @@ final class Log: Sendable {
     private let files: LogFiles
 
     /// Opens every file that `configuration` writes to, those of single servers too, and writes to the main level's.
-    convenience init(_ configuration: Configuration) throws(SourceError) {
+    /// - Parameter old: the log of the configuration before; files that it writes to are not opened again.
+    convenience init(_ configuration: Configuration, sharing old: Log? = nil) throws(SourceError) {
         let settings = configuration.servers.reduce(configuration.core.logs) { $0 + $1.logs }
-        let files = try LogFiles(settings.map(\.target))
+        let files = try LogFiles(settings.map(\.target), sharing: old?.files)
         self.init(configuration.core.logs, in: files)
     }
 
@@ -76,10 +77,12 @@ final class Log: Sendable {
 final class LogFiles: Sendable {
     private let files: [LogSettings.Target: LogFile]
 
-    /// Opens all of `targets`.
-    init(_ targets: [LogSettings.Target]) throws(SourceError) {
+    /// Opens all of `targets` but those that are open in `old`.
+    init(_ targets: [LogSettings.Target], sharing old: LogFiles? = nil) throws(SourceError) {
         var files: [LogSettings.Target: LogFile] = [:]
-        for target in targets where files[target] == nil { files[target] = try LogFile(target) }
+        for target in targets where files[target] == nil {
+            if let open = old?.files[target] { files[target] = open } else { files[target] = try LogFile(target) }
+        }
         self.files = files
     }
 

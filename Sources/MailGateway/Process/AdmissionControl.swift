@@ -3,37 +3,45 @@ import MailSessions
 
 /// Decides who may come in: finds the server for a new connection and a place for its client.
 ///
-/// Whoever finds none gets the protocol's own busy line at once; nothing of a refused client lasts.
+/// Whoever finds none gets the protocol's busy line at once; nothing of a refused client lasts.
 actor AdmissionControl {
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
     private let executor: RingExecutor
     private let connections: ConnectionBudget
-    private let servers: [MailServer]
-    private let logs: [SessionLog]
+    /// By the serial number of the listener. One that the newest configuration does not have keeps its
+    /// assignment until it is closed: a client may have been accepted before.
+    private var assignments: [Int: Assignment] = [:]
     /// Sessions begun, which numbers them.
     private var count: UInt64 = 0
 
-    /// - Parameters:
-    ///   - connections: the worker's budget (`worker_connections`).
-    ///   - servers: in the configuration's order, like their `logs`.
-    init(servers: [MailServer], logs: [SessionLog], connections: ConnectionBudget, executor: RingExecutor) {
-        self.servers = servers
-        self.logs = logs
+    /// Where the clients of one listener belong.
+    struct Assignment: Sendable {
+        let socket: PlannedSocket
+        /// The servers that the socket's routes speak of.
+        let servers: ServerSet
+    }
+
+    /// - Parameter connections: the worker's budget (`worker_connections`).
+    init(connections: ConnectionBudget, executor: RingExecutor) {
         self.connections = connections
         self.executor = executor
     }
 
+    /// From now on clients of this listener belong to `assignment`; nil when it is closed.
+    func assign(_ assignment: Assignment?, to listener: Int) { assignments[listener] = assignment }
+
     /// A session for the accepted `descriptor`, which it owns then; nil when the client was sent away.
-    func admit(_ descriptor: Int32, from socket: PlannedSocket) -> MailSession? {
-        let listener = address(of: descriptor, from: socket)
-        guard let route = socket.route(for: listener) else {
+    func admit(_ descriptor: Int32, from listener: Int) -> MailSession? {
+        guard let assignment = assignments[listener],
+            let route = assignment.socket.route(for: address(of: descriptor, from: assignment.socket))
+        else {
             executor.kernel.close(descriptor)
             return nil
         }
-        let server = servers[route.server]
+        let server = assignment.servers.servers[route.server]
         count += 1
         guard server.clients.take() else {
-            refuse(descriptor, of: server, logs[route.server])
+            refuse(descriptor, of: server, assignment.servers.logs[route.server])
             return nil
         }
         let connection = Descriptor(adopting: descriptor, of: executor, place: server.clients)

@@ -1,31 +1,102 @@
 import AsyncIO
 import Glibc
 
-/// The line between master and worker: the handover goes down it, and its end says that the other has gone.
-enum ControlChannel {
-    /// A connected pair: the master's end, non-blocking, and the child's, blocking until it has read
-    /// the handover. Both are close-on-exec; spawning clears that for the child's.
-    static func pair() throws(StartFailure) -> (master: Int32, child: Int32) {
-        var ends: [Int32] = [-1, -1]
-        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-        guard unsafe socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw .lastError("socketpair()") }
-        setNonBlocking(ends[0])
-        return (ends[0], ends[1])
+/// The line between master and worker: handovers go down it, an answer to each comes back, and its end
+/// says that the other has gone.
+struct ControlChannel: Sendable {
+    private let channel: DescriptorChannel
+
+    /// What a worker says about a handover, one byte.
+    enum Answer: UInt8, Sendable {
+        /// It serves as the handover says.
+        case accepted = 1
+        /// It cannot, and goes on as before; the log says why.
+        case refused = 2
     }
 
-    /// Reads the handover, in the worker, before its executor runs; the descriptor is non-blocking afterwards.
-    static func readHandover(from descriptor: Int32) throws(StartFailure) -> WorkerHandover {
+    /// A handover and the descriptors that came with it, in the order of `newcomers`.
+    struct Delivery: Sendable {
+        let handover: WorkerHandover
+        let descriptors: [Int32]
+
+        /// Closes the descriptors, where nobody will.
+        func discard() { for descriptor in descriptors { Glibc.close(descriptor) } }
+    }
+
+    /// Takes over an end of a pair, which is non-blocking.
+    init(adopting descriptor: Int32, scope: CancellationScope) {
+        channel = DescriptorChannel(adopting: descriptor, scope: scope)
+    }
+
+    /// A connected pair: the master's end, non-blocking, and the child's, blocking until it has read
+    /// the first handover. Both are close-on-exec; spawning clears that for the child's.
+    static func pair() throws(StartFailure) -> (master: Int32, child: Int32) {
+        do throws(IOError) {
+            let (master, child) = try DescriptorChannel.pair()
+            setNonBlocking(master)
+            return (master, child)
+        } catch {
+            throw StartFailure("\(error)")
+        }
+    }
+
+    // MARK: The master's end
+
+    /// Sends a handover; `descriptors` are those of its newcomers unless they are inherited.
+    func send(_ handover: WorkerHandover, with descriptors: [Int32]) async throws(IOError) {
+        guard var bytes = handover.encoded else { preconditionFailure("the size was checked before") }
+        defer { wipe(&bytes) }
+        try await channel.send(bytes, with: descriptors)
+    }
+
+    /// The worker's next answer; nil when it has gone.
+    func answer() async -> Answer? {
+        var descriptors: [Int32] = []
+        do throws(IOError) {
+            return Answer(rawValue: try await channel.receive(1, with: &descriptors)[0])
+        } catch {
+            // Its end is noticed by whoever waits for the process.
+            return nil
+        }
+    }
+
+    // MARK: The worker's end
+
+    /// Says how a handover went; a master that has gone does not hear it.
+    func send(_ answer: Answer) async {
+        do throws(IOError) { try await channel.send([answer.rawValue]) } catch {}
+    }
+
+    /// The next handover; `closed` when the master has gone.
+    func delivery() async throws(IOError) -> Delivery {
+        var descriptors: [Int32] = []
+        do throws(IOError) {
+            let prefix = try await channel.receive(WorkerHandover.prefixCount, with: &descriptors)
+            guard let (count, length) = WorkerHandover.announced(by: prefix) else { throw .closed }
+            var bytes = try await channel.receive(length, with: &descriptors)
+            defer { wipe(&bytes) }
+            guard let handover = WorkerHandover(decoding: bytes), descriptors.count == count,
+                handover.newcomers.count == count
+            else { throw .closed }
+            return Delivery(handover: handover, descriptors: descriptors)
+        } catch {
+            for descriptor in descriptors { Glibc.close(descriptor) }
+            throw error
+        }
+    }
+
+    /// Reads the first handover, in the worker, before its executor runs; the descriptor is non-blocking afterwards.
+    static func readHandover(from descriptor: Int32) throws(StartFailure) -> Delivery {
         let prefix = try read(WorkerHandover.prefixCount, from: descriptor)
-        guard let length = WorkerHandover.length(prefix: prefix) else {
+        guard let (count, length) = WorkerHandover.announced(by: prefix), count == 0 else {
             throw StartFailure("the master's handover is longer than \(WorkerHandover.bytesMaximum) bytes")
         }
         var bytes = try read(length, from: descriptor)
         defer { wipe(&bytes) }
-        guard let handover = WorkerHandover(decoding: bytes) else {
-            throw StartFailure("the master's handover is malformed")
-        }
+        guard let handover = WorkerHandover(decoding: bytes), handover.inherited.count == handover.newcomers.count
+        else { throw StartFailure("the master's handover is malformed") }
         setNonBlocking(descriptor)
-        return handover
+        return Delivery(handover: handover, descriptors: handover.inherited)
     }
 
     private static func read(_ count: Int, from descriptor: Int32) throws(StartFailure) -> [UInt8] {

@@ -13,17 +13,27 @@ struct Master {
     /// How long a child may take to end after TERM before it is killed, as in nginx.
     static let grace = Duration.seconds(1)
 
-    private let configuration: Configuration
-    private let sockets: BoundSockets
-    private let log: Log
-    private let credentials: Credentials?
-    private let demo: Demo?
-    private let workers: Int
+    private let program: Program
+    private let executor: RingExecutor
+    private let scope: CancellationScope
+    private var setup: Setup
+    private var fleet: Fleet
+    private var mode = Mode.running
+    /// WINCH: there are no workers until HUP.
+    private var isResting = false
+    private var pidFile: PIDFile?
+    /// The program that takes over from this one (USR2).
+    private var successor: ChildProcess?
+    /// A reload that not all workers have heard of yet.
+    private var isReloading = false
+    private var failure: StartFailure?
 
     /// All that can happen.
     enum Event: Sendable {
         case signal(Int32, sender: Int32)
-        case ended(Fleet.Role, ChildProcess.Exit)
+        case answered(Int32, ControlChannel.Answer)
+        case ended(Int32, ChildProcess.Exit)
+        case successorEnded(ChildProcess.Exit)
         /// The pause before the successor of a dead child is over.
         case respawn(Fleet.Role)
         /// The time for ending by itself is over.
@@ -34,114 +44,219 @@ struct Master {
 
     private enum Mode { case running, draining, stopping }
 
-    /// A master for a checked configuration with its sockets open.
-    init(
-        configuration: Configuration, sockets: BoundSockets, workers: Int, log: Log, credentials: Credentials?,
-        demo: Demo?
-    ) {
-        self.configuration = configuration
-        self.sockets = sockets
-        self.workers = workers
-        self.log = log
-        self.credentials = credentials
-        self.demo = demo
-    }
-
-    /// Runs until the last child has ended; returns the exit code.
-    func run() throws(StartFailure) -> Int32 {
-        let handover = WorkerHandover(origin: configuration.origin, descriptors: sockets.descriptors(ofWorker: 0))
-        guard var encoded = handover.encoded else {
-            throw StartFailure("the configuration is larger than \(WorkerHandover.bytesMaximum) bytes")
-        }
-        wipe(&encoded)
+    /// Runs a setup until the last child has ended; returns the exit code.
+    static func run(_ setup: Setup, _ program: Program) throws(StartFailure) -> Int32 {
         let executor = RingExecutor(kernel: try KernelChoice.makeSmall())
-        try executor.runToSuccess { () async throws(StartFailure) in try await serve(on: executor) }
-        log.write(.notice, "exit")
+        let log = Lock(setup.log)
+        try executor.runToSuccess { () async throws(StartFailure) in
+            var master = Master(setup, program, on: executor)
+            let last = await master.serve()
+            log.withLock { $0 = master.setup.log }
+            if let last { throw last }
+        }
+        log.withLock { $0.write(.notice, "exit") }
         return 0
     }
 
-    private func serve(on executor: RingExecutor) async throws(StartFailure) {
-        let scope = CancellationScope(on: executor)
+    private init(_ setup: Setup, _ program: Program, on executor: RingExecutor) {
+        self.setup = setup
+        self.program = program
+        self.executor = executor
+        scope = CancellationScope(on: executor)
+        fleet = Fleet(setup, scope: scope)
+    }
+
+    /// Returns why it could not begin; nil after a life that ended as it should.
+    private mutating func serve() async -> StartFailure? {
         let signals: Signals
         do throws(IOError) {
-            signals = try Signals(ProcessSignals.master, scope: scope)
+            signals = try Signals(program.signals(of: setup.configuration), scope: scope)
         } catch {
-            throw StartFailure("\(error)")
+            return StartFailure("\(error)")
         }
-        var pidFile: PIDFile?
-        let failure = await withTaskGroup(of: Event.self) { group -> StartFailure? in
-            var fleet = Fleet(configuration: configuration, sockets: sockets, demo: demo, log: log, scope: scope)
-            var mode = Mode.running
-            var failure: StartFailure?
+        // A local copy, because the group's closure cannot change `self`.
+        var master = self
+        await withTaskGroup(of: Event.self) { group in
             group.addTask { await Master.next(signals) }
-            log.write(.notice, "start worker processes")
-            if demo != nil { fleet.start(.demo, in: &group) }
-            for number in 0..<workers { fleet.start(.worker(number), in: &group) }
-            do throws(StartFailure) {
-                pidFile = try configuration.core.pidFile.map { (path) throws(StartFailure) in try PIDFile(path) }
-                if let demo { Terminal.say(demo.welcome) }
-            } catch {
-                failure = error
-                mode = .stopping
-                Master.stop(&fleet, in: &group, executor)
+            master.begin(in: &group)
+            while master.mode == .running || !master.fleet.isEmpty, let event = await group.next() {
+                master.handle(event, in: &group)
+                if case .signal = event { group.addTask { await Master.next(signals) } }
             }
-            while mode == .running || !fleet.isEmpty, let event = await group.next() {
-                switch event {
-                case .signal(let signal, let sender):
-                    log.write(.notice, ProcessSignals.notice(signal, from: sender))
-                    switch signal {
-                    case SIGTERM, SIGINT:
-                        if mode == .running { sockets.close() }
-                        if mode != .stopping { Master.stop(&fleet, in: &group, executor) }
-                        mode = .stopping
-                    case SIGQUIT where mode == .running:
-                        mode = .draining
-                        sockets.close()
-                        fleet.send(SIGQUIT) { $0 != .demo }
-                    case SIGUSR1:
-                        log.reopen(owner: credentials)
-                        fleet.send(SIGUSR1) { $0 != .demo }
-                    default:
-                        break
-                    }
-                    group.addTask { await Master.next(signals) }
-                case .ended(let role, let exit):
-                    let pause = fleet.ended(role, exit, isExpected: mode != .running)
-                    if mode == .running { group.addTask { await Master.respawn(role, after: pause, scope) } }
-                case .respawn(let role):
-                    if mode == .running { fleet.start(role, in: &group) }
-                case .graceOver:
-                    fleet.send(SIGKILL)
-                case .nothing:
-                    break
-                }
-                // The demo's mail is of use as long as somebody may ask for it.
-                if mode == .draining, !fleet.hasWorkers {
-                    mode = .stopping
-                    Master.stop(&fleet, in: &group, executor)
-                }
-            }
-            if failure != nil { sockets.close() }
-            scope.cancel()
-            return failure
+            master.scope.cancel()
         }
-        pidFile?.remove()
-        if let failure { throw failure }
+        if master.failure != nil { master.setup.sockets.close(keepingFiles: master.sharesFiles) }
+        master.pidFile?.remove()
+        self = master
+        return failure
+    }
+
+    private mutating func begin(in group: inout TaskGroup<Event>) {
+        setup.log.write(.notice, "start worker processes")
+        fleet.fill(in: &group)
+        do throws(StartFailure) {
+            pidFile = try setup.configuration.core.pidFile.map { (path) throws(StartFailure) in try PIDFile(path) }
+            if let demo = setup.source.demo { Terminal.say(demo.welcome) }
+            program.isReady()
+        } catch {
+            failure = error
+            stop(in: &group)
+        }
+    }
+
+    private mutating func handle(_ event: Event, in group: inout TaskGroup<Event>) {
+        switch event {
+        case .signal(let signal, let sender):
+            setup.log.write(.notice, ProcessSignals.notice(signal, from: sender))
+            handle(signal: signal, in: &group)
+        case .answered(let id, let answer):
+            fleet.answered(id, answer, in: &group)
+        case .ended(let id, let exit):
+            let next = fleet.ended(id, exit, isExpected: mode != .running)
+            if let next, mode == .running {
+                let scope = scope
+                group.addTask { await Master.respawn(next.role, after: next.pause, scope) }
+            }
+        case .successorEnded(let exit):
+            successorEnded(exit, in: &group)
+        case .respawn(let role):
+            if mode == .running, !isResting || role == .demo { fleet.start(role, in: &group) }
+        case .graceOver:
+            fleet.send(SIGKILL)
+        case .nothing:
+            break
+        }
+        if isReloading, fleet.isUpToDate {
+            isReloading = false
+            setup.log.write(.notice, "all workers serve the new configuration")
+        }
+        // The demo's mail is of use as long as somebody may ask for it.
+        if mode == .draining, !fleet.hasWorkers { stop(in: &group) }
+    }
+
+    private mutating func handle(signal: Int32, in group: inout TaskGroup<Event>) {
+        switch signal {
+        case SIGTERM, SIGINT:
+            if mode == .running { setup.sockets.close(keepingFiles: sharesFiles) }
+            if mode != .stopping { stop(in: &group) }
+        case SIGQUIT where mode == .running:
+            mode = .draining
+            setup.sockets.close(keepingFiles: sharesFiles)
+            fleet.retireAll()
+        case SIGWINCH where mode == .running:
+            isResting = true
+            fleet.retireAll()
+        case SIGHUP where mode == .running:
+            reload(in: &group)
+        case SIGUSR1:
+            setup.log.reopen(owner: setup.credentials)
+            fleet.send(SIGUSR1) { $0 != .demo }
+        case SIGUSR2 where mode == .running:
+            upgrade(in: &group)
+        default:
+            break
+        }
     }
 
     /// Tells everyone to end now, and remembers to insist.
-    private static func stop(_ fleet: inout Fleet, in group: inout TaskGroup<Event>, _ executor: RingExecutor) {
+    private mutating func stop(in group: inout TaskGroup<Event>) {
+        mode = .stopping
         fleet.send(SIGTERM)
-        let scope = fleet.scope
-        group.addTask {
-            do throws(IOError) {
-                try await executor.sleep(until: executor.now + Master.grace, scope: scope)
-                return .graceOver
+        let scope = scope
+        group.addTask { await Master.pause(Master.grace, scope) ? .graceOver : .nothing }
+    }
+
+    // MARK: Reload
+
+    private mutating func reload(in group: inout TaskGroup<Event>) {
+        guard successor == nil else {
+            // As in nginx: the way back from an upgrade, by the configuration that was in force.
+            isResting = false
+            return fleet.fill(in: &group)
+        }
+        guard let renewed = setup.renewedOrReported() else { return }
+        var movedPIDFile = pidFile
+        let path = renewed.configuration.core.pidFile
+        if path != pidFile?.path {
+            do throws(StartFailure) {
+                movedPIDFile = try path.map { (path) throws(StartFailure) in try PIDFile(path) }
             } catch {
-                return .nothing
+                renewed.sockets.close(exceptThoseOf: setup.sockets)
+                return setup.report(refused: error)
             }
+            pidFile?.remove()
+            pidFile = movedPIDFile
+        }
+        let birthmarks = renewed.configuration.birthmarks(differingFrom: setup.configuration)
+        renewed.takeOver(from: setup)
+        if !birthmarks.isEmpty {
+            let names = birthmarks.map(quoted).joined(separator: ", ")
+            renewed.log.write(.notice, "\(names) cannot change in a running worker, replacing the workers")
+        }
+        setup = renewed
+        isResting = false
+        isReloading = true
+        fleet.take(renewed, mustReplace: !birthmarks.isEmpty, in: &group)
+    }
+
+    // MARK: Upgrade
+
+    /// Whether another program uses the files of our unix sockets, and the pid file's name.
+    private var sharesFiles: Bool { successor != nil || program.hasLivingPredecessor }
+
+    private mutating func upgrade(in group: inout TaskGroup<Event>) {
+        guard !sharesFiles else {
+            return setup.log.write(
+                .crit,
+                "the changing binary signal is ignored: you should shutdown or terminate before either old or new "
+                    + "binary's process")
+        }
+        do throws(StartFailure) {
+            try pidFile?.moveAside()
+            do throws(StartFailure) {
+                let process = try program.startSuccessor(of: setup, on: executor)
+                setup.log.write(.notice, "start new binary process \(process.id)")
+                successor = process
+                let scope = scope
+                group.addTask {
+                    do throws(IOError) {
+                        return .successorEnded(try await process.exit(scope: scope))
+                    } catch {
+                        return .nothing
+                    }
+                }
+            } catch {
+                try pidFile?.takeBack()
+                throw error
+            }
+        } catch {
+            setup.log.write(.alert, error.text)
         }
     }
+
+    private mutating func successorEnded(_ exit: ChildProcess.Exit, in group: inout TaskGroup<Event>) {
+        guard let ended = successor else { return }
+        successor = nil
+        let how =
+            switch exit {
+            case .signal(let signal): "exited on signal \(signal)"
+            case .code(let code): "exited with code \(code)"
+            }
+        setup.log.write(exit == .code(0) ? .notice : .alert, "new binary process \(ended.id) \(how)")
+        do throws(StartFailure) {
+            try pidFile?.takeBack()
+        } catch {
+            setup.log.write(.alert, error.text)
+        }
+        guard mode == .running else { return }
+        setup.log.write(.notice, "the old binary goes on")
+        if isResting {
+            isResting = false
+            fleet.fill(in: &group)
+        }
+    }
+
+    // MARK: Waiting
 
     private static func next(_ signals: Signals) async -> Event {
         do throws(IOError) {
@@ -152,12 +267,18 @@ struct Master {
         }
     }
 
-    private static func respawn(_ role: Fleet.Role, after pause: Duration, _ scope: CancellationScope) async -> Event {
+    /// The respawn of a role after a pause.
+    static func respawn(_ role: Fleet.Role, after pause: Duration, _ scope: CancellationScope) async -> Event {
+        await Master.pause(pause, scope) ? .respawn(role) : .nothing
+    }
+
+    /// Waits; false when there is nothing to wait for any more.
+    private static func pause(_ time: Duration, _ scope: CancellationScope) async -> Bool {
         do throws(IOError) {
-            try await scope.executor.sleep(until: scope.executor.now + pause, scope: scope)
-            return .respawn(role)
+            try await scope.executor.sleep(until: scope.executor.now + time, scope: scope)
+            return true
         } catch {
-            return .nothing
+            return false
         }
     }
 }

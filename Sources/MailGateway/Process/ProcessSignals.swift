@@ -3,8 +3,8 @@ import Glibc
 
 /// The signals that master and workers know, and what they say about them.
 enum ProcessSignals {
-    /// Stop now; drain; reload; reopen logs.
-    static let master = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1]
+    /// Stop now; drain; reload; reopen logs; start another binary.
+    static let master = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2]
     static let worker = [SIGTERM, SIGINT, SIGQUIT, SIGUSR1]
 
     /// To be called first of all: what is awaited is blocked, what would only end us is ignored.
@@ -23,7 +23,9 @@ enum ProcessSignals {
             case SIGTERM: ("SIGTERM", "exiting")
             case SIGINT: ("SIGINT", "exiting")
             case SIGQUIT: ("SIGQUIT", "shutting down")
-            case SIGHUP: ("SIGHUP", "reload comes with a later version, going on unchanged")
+            case SIGWINCH: ("SIGWINCH", "shutting down")
+            case SIGHUP: ("SIGHUP", "reconfiguring")
+            case SIGUSR2: ("SIGUSR2", "changing binary")
             default: ("SIGUSR1", "reopening logs")
             }
         let origin = sender == 0 ? "" : " from \(sender)"

@@ -9,14 +9,30 @@ extension WorkerCount {
         }
     }
 
-    /// The processors that our affinity mask leaves us; at least 1.
-    static var processorsForUs: Int {
+    /// The number of processors that our affinity mask leaves us; at least 1.
+    static var processorsForUs: Int { max(1, ProcessorMask.ours.numbers.count) }
+}
+
+extension ProcessorMask {
+    /// The processors that we may run on.
+    static var ours: ProcessorMask {
         // Room for 8192 processors, the most that Linux is built for.
         var mask = [UInt8](repeating: 0, count: 1024)
         let length = unsafe mask.withUnsafeMutableBufferPointer {
             unsafe clinux_sched_getaffinity($0.baseAddress, UInt($0.count))
         }
-        guard length > 0 else { return 1 }
-        return max(1, mask.prefix(Int(length)).reduce(0) { $0 + $1.nonzeroBitCount })
+        return ProcessorMask(bytes: mask.prefix(max(0, Int(length))))
     }
+
+    /// Binds this thread, and those it starts, to these processors; what fails is `errno`.
+    func bind() -> Bool {
+        unsafe bytes.withUnsafeBufferPointer { unsafe clinux_sched_setaffinity($0.baseAddress, UInt($0.count)) } == 0
+    }
+}
+
+extension ProcessorAffinity {
+    /// nginx's warning where masks and workers are not one to one.
+    static let unequalWarning =
+        "the number of \"worker_processes\" is not equal to the number of \"worker_cpu_affinity\" masks, using "
+        + "last mask for remaining worker processes"
 }

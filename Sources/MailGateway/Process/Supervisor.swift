@@ -1,7 +1,7 @@
 import AsyncIO
 import MailSessions
 
-/// Accepts and serves the clients of one worker.
+/// Accepts and serves the clients of one worker, by the newest configuration it was given.
 ///
 /// ```
 ///   run ─┬─ listener ─┬─ logins ─┬─ session logging in
@@ -9,123 +9,181 @@ import MailSessions
 ///        │            └─ relays ─┬─ session logged in
 ///        │                       └─ session …
 ///        ├─ listener …
+///        ├─ the wait for further listeners
 ///        └─ the wait for `cancel`
 /// ```
-final class Supervisor: Sendable {
+/// A reload adds listeners, ends others, and leaves those that both configurations have: only where
+/// their next clients belong changes.
+actor Supervisor {
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
     /// After accepting failed for want of descriptors, as nginx's `accept_mutex_delay`: others may end meanwhile.
     private static let acceptPause = Duration.milliseconds(500)
     /// Hashes checked at once, and waiting to be.
     private static let hashingThreads = 2
     private static let hashingQueue = 1024
 
-    private let sockets: [(socket: PlannedSocket, descriptor: Int32)]
+    private nonisolated let executor: RingExecutor
     private let admission: AdmissionControl
-    private let kept: [KeptConnections]
-    private let log: Log
-    private let executor: RingExecutor
-    /// Cancelled to stop accepting.
-    private let accepting: CancellationScope
+    /// `worker_connections`.
+    private let connections: ConnectionBudget
+    private let hashing = BlockingPool(threads: Supervisor.hashingThreads, queueMaximum: Supervisor.hashingQueue)
+    private var servers: ServerSet?
+    private var log: Log
+    /// By listener; cancelled to end its accepting.
+    private var accepting: [Int: CancellationScope] = [:]
+    /// Listeners that hold a place; while those of two configurations are there, there may be too few.
+    private var placed: Set<Int> = []
+    /// Listeners that `run` has not started yet.
+    private var arrivals: [Listener] = []
+    private var isDraining = false
+    private var waiter: Waiter<Void>?
     /// Cancelled to end everything.
     private let serving: CancellationScope
 
-    /// - Parameter descriptors: the listening descriptors of `configuration.sockets`, in the same order;
-    ///   closed when accepting ends.
-    init(configuration: Configuration, descriptors: [Int32], log: Log, executor: RingExecutor) {
-        sockets = Array(zip(configuration.sockets, descriptors))
-        self.log = log
-        self.executor = executor
-        accepting = CancellationScope(on: executor)
-        serving = CancellationScope(on: executor)
-        let connections = ConnectionBudget(maximum: configuration.events.connectionsMaximum)
-        // As in nginx, a listening socket is a connection too.
-        for _ in descriptors { _ = connections.take() }
-        let hashing = BlockingPool(threads: Supervisor.hashingThreads, queueMaximum: Supervisor.hashingQueue)
-        var pools: [AuthHTTPSettings: KeptConnections] = [:]
-        var servers: [MailServer] = []
-        let logs = configuration.servers.map { SessionLog(log.log(to: $0.logs)) }
-        for (server, log) in zip(configuration.servers, logs) {
-            var pool = KeptConnections(maximum: 0, on: executor)
-            if case .http(let settings) = server.settings.authenticator {
-                pool = pools[settings] ?? KeptConnections(maximum: settings.keepAlive, on: executor)
-                pools[settings] = pool
-            }
-            servers.append(
-                MailServer(
-                    server.settings, connections: connections, kept: pool, hashing: hashing, observer: log))
-        }
-        kept = Array(pools.values)
-        admission = AdmissionControl(
-            servers: servers, logs: logs, connections: connections, executor: executor)
+    /// A socket that listens, which is ours to close.
+    struct Listener: Sendable {
+        let serial: Int
+        let descriptor: Int32
     }
 
-    /// Stops accepting; sessions go on. `run` returns after the last one. (QUIT) Any thread.
-    func drain() { accepting.cancel() }
+    /// Serves nobody before `serve(_:on:newcomers:log:)` says how.
+    init(log: Log, executor: RingExecutor) {
+        self.log = log
+        self.executor = executor
+        connections = ConnectionBudget(maximum: 0)
+        serving = CancellationScope(on: executor)
+        admission = AdmissionControl(connections: connections, executor: executor)
+    }
 
-    /// Ends every session now. (TERM, worker_shutdown_timeout) Any thread.
+    /// From now on new clients are served by `configuration`; those that are here stay as they are.
+    /// - Parameters:
+    ///   - listeners: the serial numbers of the sockets of `configuration.sockets`, in the same order.
+    ///   - newcomers: those of them that are not here yet; they are closed when their accepting ends.
+    func serve(_ configuration: Configuration, on listeners: [Int], newcomers: [Listener], log: Log) async {
+        self.log = log
+        connections.maximum = configuration.events.connectionsMaximum
+        let successor = ServerSet(
+            configuration, log: log, connections: connections, hashing: hashing, executor: executor,
+            previous: servers)
+        let former = servers
+        servers = successor
+        for (socket, listener) in zip(configuration.sockets, listeners) {
+            await admission.assign(AdmissionControl.Assignment(socket: socket, servers: successor), to: listener)
+        }
+        for listener in newcomers {
+            guard !isDraining else {
+                executor.kernel.close(listener.descriptor)
+                continue
+            }
+            // As in nginx, a listening socket is a connection too.
+            if connections.take() { placed.insert(listener.serial) }
+            accepting[listener.serial] = CancellationScope(on: executor)
+            arrivals.append(listener)
+        }
+        let wanted = Set(listeners)
+        for (listener, scope) in accepting where !wanted.contains(listener) { scope.cancel() }
+        waiter.take()?.resume(returning: ())
+        await former?.retire(for: successor)
+    }
+
+    /// Stops accepting; sessions go on. `run` returns after the last one. (QUIT)
+    func drain() {
+        isDraining = true
+        for scope in accepting.values { scope.cancel() }
+        waiter.take()?.resume(returning: ())
+    }
+
+    /// Ends every session now. (TERM, worker_shutdown_timeout)
     func cancel() {
-        accepting.cancel()
+        drain()
         serving.cancel()
     }
 
     /// Serves until drained or cancelled: returns when the last session has ended.
-    func run() async {
+    nonisolated func run() async {
         await withTaskGroup(of: Event.self) { group in
-            for (socket, descriptor) in sockets {
-                group.addTask {
-                    await self.serve(socket, descriptor)
-                    return .listenerEnded
-                }
-            }
             group.addTask {
                 await self.waitForCancellation()
                 return .cancelled
             }
-            var listeners = sockets.count
+            group.addTask { await self.nextArrival() }
+            var listeners = 0
+            var moreMayCome = true
             for await event in group {
                 switch event {
+                case .arrived(let listener):
+                    listeners += 1
+                    group.addTask {
+                        await self.serve(listener)
+                        return .listenerEnded
+                    }
+                    group.addTask { await self.nextArrival() }
                 case .cancelled: group.cancelAll()
                 case .listenerEnded: listeners -= 1
+                case .noMore: moreMayCome = false
                 }
-                if listeners == 0 { serving.cancel() }
+                if listeners == 0, !moreMayCome { await self.cancel() }
             }
         }
-        for pool in kept { await pool.closeAll() }
+        await servers?.retire()
     }
 
-    private enum Event { case listenerEnded, cancelled }
+    private enum Event: Sendable {
+        case arrived(Listener)
+        /// No further listener will be started.
+        case noMore
+        case listenerEnded, cancelled
+    }
 
-    private func waitForCancellation() async {
+    private func nextArrival() async -> Event {
+        while arrivals.isEmpty {
+            if isDraining { return .noMore }
+            await Waiter.wait { waiter = consume $0 }
+        }
+        return .arrived(arrivals.removeFirst())
+    }
+
+    private nonisolated func waitForCancellation() async {
         // Nothing else ends this wait.
         do throws(IOError) { try await executor.sleep(until: .never, scope: serving) } catch {}
     }
 
     // MARK: One listener
 
-    private func serve(_ socket: PlannedSocket, _ descriptor: Int32) async {
+    private nonisolated func serve(_ listener: Listener) async {
         let loggedIn = LoggedInSessions(on: executor)
         await withDiscardingTaskGroup { group in
             group.addTask { await self.relay(loggedIn) }
-            await logIn(socket, descriptor, loggedIn)
+            await logIn(listener, loggedIn)
             await loggedIn.close()
         }
     }
 
     /// Accepts clients and logs them in, each in a task of its own, until accepting ends and the last is done.
-    private func logIn(_ socket: PlannedSocket, _ descriptor: Int32, _ loggedIn: LoggedInSessions) async {
+    private nonisolated func logIn(_ listener: Listener, _ loggedIn: LoggedInSessions) async {
         await withDiscardingTaskGroup { logins in
-            let acceptor = Acceptor(listening: descriptor, scope: accepting)
-            while let connection = await accept(from: acceptor) {
-                if let session = await admission.admit(connection, from: socket) {
-                    logins.addTask { if await session.logIn() { await loggedIn.add(session) } }
+            if let scope = await self.accepting[listener.serial] {
+                let acceptor = Acceptor(listening: listener.descriptor, scope: scope)
+                while let connection = await accept(from: acceptor, scope) {
+                    if let session = await admission.admit(connection, from: listener.serial) {
+                        logins.addTask { if await session.logIn() { await loggedIn.add(session) } }
+                    }
                 }
             }
             // Now, not after the last session: as long as any process holds it, clients queue up there.
-            executor.kernel.close(descriptor)
+            await close(listener)
         }
     }
 
+    private func close(_ listener: Listener) async {
+        executor.kernel.close(listener.descriptor)
+        accepting[listener.serial] = nil
+        if placed.remove(listener.serial) != nil { connections.giveBack() }
+        await admission.assign(nil, to: listener.serial)
+    }
+
     /// Relays logged-in clients, each in a task of its own, until no more come and the last has gone.
-    private func relay(_ loggedIn: LoggedInSessions) async {
+    private nonisolated func relay(_ loggedIn: LoggedInSessions) async {
         let relayNext: @Sendable @isolated(any) () async -> Void = { await loggedIn.relayNext() }
         await withDiscardingTaskGroup { relays in
             while await loggedIn.hasNext() { relays.addTask(operation: relayNext) }
@@ -133,15 +191,15 @@ final class Supervisor: Sendable {
     }
 
     /// The next connection; nil when there shall be no more.
-    private func accept(from acceptor: Acceptor) async -> Int32? {
+    private nonisolated func accept(from acceptor: Acceptor, _ scope: CancellationScope) async -> Int32? {
         while true {
             do throws(IOError) {
                 return try await acceptor.next()
             } catch {
                 if error == .cancelled { return nil }
-                log.write(error.isExhaustion ? .crit : .alert, "\(error)")
+                await log.write(error.isExhaustion ? .crit : .alert, "\(error)")
                 do throws(IOError) {
-                    try await executor.sleep(until: executor.now + Supervisor.acceptPause, scope: accepting)
+                    try await executor.sleep(until: executor.now + Supervisor.acceptPause, scope: scope)
                 } catch {
                     return nil
                 }

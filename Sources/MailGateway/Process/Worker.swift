@@ -9,16 +9,42 @@ import Glibc
 ///    |                              | worker_shutdown_timeout, TERM, INT
 ///    +-----------TERM, INT----------+--> cancelled --sessions ended--> over
 /// ```
+/// A new configuration changes what new clients get, in the state it is in.
 struct Worker {
+    /// What it serves by, to begin with.
     private let configuration: Configuration
-    private let descriptors: [Int32]
     private let log: Log
-    /// Our end of the control channel; nil with `master_process off`.
-    private let control: Int32?
+    /// The serial numbers of the sockets of `configuration`.
+    private let sockets: [Int]
+    private let newcomers: [Supervisor.Listener]
+    private let source: Source
+
+    /// Where new configurations come from.
+    private enum Source: Sendable {
+        /// From the master, over our end of the control channel; `number` is the worker's own.
+        case master(control: Int32, number: Int)
+        /// Read by ourselves: everything is one process (`master_process off`).
+        case ourselves(Setup)
+
+        /// What is said to a worker by signals; one that is alone hears what else a master would do.
+        var signals: [Int32] {
+            if case .ourselves = self { return ProcessSignals.worker + [SIGHUP] }
+            return ProcessSignals.worker
+        }
+    }
+
+    /// What the newest configuration needs at once, and later.
+    private struct Assignment: Sendable {
+        let configuration: Configuration
+        let log: Log
+        let sockets: [Int]
+        let newcomers: [Supervisor.Listener]
+    }
 
     /// All that can happen to a worker.
     private enum Event: Sendable {
         case signal(Int32, sender: Int32)
+        case delivered(ControlChannel.Delivery)
         case masterGone
         case shutdownTimeout
         case served
@@ -30,21 +56,14 @@ struct Worker {
     static func main(control: Int32) -> Int32 {
         ProcessSignals.prepare(for: ProcessSignals.worker)
         do throws(StartFailure) {
-            let handover = try ControlChannel.readHandover(from: control)
-            let configuration: Configuration
-            do throws(ConfigurationError) {
-                configuration = try Configuration.load(from: handover.origin)
-            } catch {
-                throw StartFailure(error)
-            }
-            Worker.setEnvironment(configuration.core.environment)
-            let log = try Worker.openLog(configuration)
-            let worker = Worker(
-                configuration: configuration, descriptors: handover.descriptors, log: log, control: control)
+            let delivery = try ControlChannel.readHandover(from: control)
+            let first = try Worker.assignment(delivery, sharing: nil)
+            WorkerRole.setEnvironment(first.configuration.core.environment)
+            let worker = Worker(first, source: .master(control: control, number: delivery.handover.number))
             do throws(StartFailure) {
                 try worker.run()
             } catch {
-                log.write(.emerg, error.text)
+                first.log.write(.emerg, error.text)
                 return 2
             }
             return 0
@@ -55,19 +74,52 @@ struct Worker {
     }
 
     /// Everything in one process (`master_process off`); the signals are blocked already.
-    static func runAlone(_ configuration: Configuration, descriptors: [Int32], log: Log) throws(StartFailure) {
-        try Worker(configuration: configuration, descriptors: descriptors, log: log, control: nil).run()
+    static func runAlone(_ setup: Setup) throws(StartFailure) {
+        let first = Assignment(
+            configuration: setup.configuration, log: setup.log, sockets: setup.sockets.all.map(\.serial),
+            newcomers: setup.sockets.all.map {
+                Supervisor.Listener(serial: $0.serial, descriptor: $0.socket.descriptor)
+            })
+        try Worker(first, source: .ourselves(setup)).run()
     }
 
-    private static func openLog(_ configuration: Configuration) throws(StartFailure) -> Log {
-        do throws(SourceError) { return try Log(configuration) } catch { throw StartFailure(error) }
+    private init(_ first: Assignment, source: Source) {
+        configuration = first.configuration
+        log = first.log
+        sockets = first.sockets
+        newcomers = first.newcomers
+        self.source = source
+    }
+
+    /// Reads what a handover says.
+    private static func assignment(
+        _ delivery: ControlChannel.Delivery, sharing log: Log?
+    ) throws(StartFailure) -> Assignment {
+        let configuration: Configuration
+        do throws(ConfigurationError) {
+            configuration = try Configuration.load(from: delivery.handover.origin)
+        } catch {
+            throw StartFailure(error)
+        }
+        do throws(SourceError) {
+            return Assignment(
+                configuration: configuration, log: try Log(configuration, sharing: log),
+                sockets: delivery.handover.sockets,
+                newcomers: zip(delivery.handover.newcomers, delivery.descriptors).map {
+                    Supervisor.Listener(serial: $0, descriptor: $1)
+                })
+        } catch {
+            throw StartFailure(error)
+        }
     }
 
     private func run() throws(StartFailure) {
-        raiseFileLimit()
+        let role = WorkerRole(configuration, log: log)
+        role.raiseFileLimit()
         let outcome = try KernelChoice(configuration.events.method).makeForWorker()
         log.write(.notice, "using the \"\(outcome.kernel.name)\" event method, with \(outcome.kernel.features)")
-        try takeWorkersRole()
+        if case .master(_, let number) = source { try role.take(number) }
+        try WorkerRole.keepSecrets()
         let executor = RingExecutor(kernel: outcome.kernel)
         try executor.runToSuccess { () async throws(StartFailure) in try await serve(on: executor) }
         log.write(.notice, "exit")
@@ -77,56 +129,99 @@ struct Worker {
         let scope = CancellationScope(on: executor)
         let signals: Signals
         do throws(IOError) {
-            signals = try Signals(ProcessSignals.worker, scope: scope)
+            signals = try Signals(source.signals, scope: scope)
         } catch {
             throw StartFailure("\(error)")
         }
-        let supervisor = Supervisor(
-            configuration: configuration, descriptors: descriptors, log: log, executor: executor)
+        let supervisor = Supervisor(log: log, executor: executor)
+        await supervisor.serve(configuration, on: sockets, newcomers: newcomers, log: log)
         await withTaskGroup(of: Event.self) { group in
             group.addTask {
                 await supervisor.run()
                 return .served
             }
             group.addTask { await Worker.next(signals) }
-            if let control {
-                let channel = Socket(adopting: control, scope: scope)
-                group.addTask { await Worker.end(of: channel) }
+            var channel: ControlChannel?
+            if case .master(let control, _) = source {
+                let opened = ControlChannel(adopting: control, scope: scope)
+                channel = opened
+                group.addTask {
+                    await opened.send(.accepted)
+                    return await Worker.next(opened)
+                }
             }
+            var current = (configuration: configuration, log: log)
+            var setup: Setup?
+            if case .ourselves(let own) = source { setup = own }
             var isDraining = false
             for await event in group {
                 var mustDrain = false
                 switch event {
                 case .signal(let signal, let sender):
-                    log.write(.notice, ProcessSignals.notice(signal, from: sender))
+                    current.log.write(.notice, ProcessSignals.notice(signal, from: sender))
                     switch signal {
                     case SIGQUIT: mustDrain = true
-                    case SIGUSR1: log.reopen()
-                    default: supervisor.cancel()
+                    case SIGUSR1: current.log.reopen()
+                    case SIGHUP:
+                        if let renewed = await Worker.reload(setup, supervisor) {
+                            setup = renewed
+                            current = (renewed.configuration, renewed.log)
+                        }
+                    default: await supervisor.cancel()
                     }
                     group.addTask { await Worker.next(signals) }
+                case .delivered(let delivery):
+                    guard let channel else { break }
+                    do throws(StartFailure) {
+                        let next = try Worker.assignment(delivery, sharing: current.log)
+                        await supervisor.serve(
+                            next.configuration, on: next.sockets, newcomers: next.newcomers, log: next.log)
+                        current = (next.configuration, next.log)
+                        next.log.reopen()
+                        group.addTask { await Worker.answer(.accepted, channel) }
+                    } catch {
+                        delivery.discard()
+                        current.log.write(.emerg, error.text)
+                        group.addTask { await Worker.answer(.refused, channel) }
+                    }
                 case .masterGone:
-                    log.write(.alert, "the master process has gone, shutting down")
+                    current.log.write(.alert, "the master process has gone, shutting down")
                     mustDrain = true
                 case .shutdownTimeout:
-                    log.write(.notice, "worker_shutdown_timeout is over, ending the sessions that are left")
-                    supervisor.cancel()
+                    current.log.write(.notice, "worker_shutdown_timeout is over, ending the sessions that are left")
+                    await supervisor.cancel()
                 case .served:
-                    log.write(.notice, "exiting")
+                    current.log.write(.notice, "exiting")
                     scope.cancel()
                 case .nothing:
                     break
                 }
                 if mustDrain, !isDraining {
                     isDraining = true
-                    log.write(.notice, "gracefully shutting down")
-                    supervisor.drain()
-                    if let limit = configuration.core.shutdownTimeout {
+                    current.log.write(.notice, "gracefully shutting down")
+                    await supervisor.drain()
+                    if let limit = current.configuration.core.shutdownTimeout {
                         group.addTask { await Worker.timeout(at: executor.now + limit, scope) }
                     }
                 }
             }
+            setup?.sockets.close(areOurs: false)
         }
+    }
+
+    /// Serves by the configuration as it is written now; nil when that cannot be, and all goes on as before.
+    private static func reload(_ setup: Setup?, _ supervisor: Supervisor) async -> Setup? {
+        guard let setup, let renewed = setup.renewedOrReported() else { return nil }
+        let known = Set(setup.sockets.all.map(\.serial))
+        let sockets = renewed.sockets.all
+        await supervisor.serve(
+            renewed.configuration, on: sockets.map(\.serial),
+            newcomers: sockets.filter { !known.contains($0.serial) }.map {
+                Supervisor.Listener(serial: $0.serial, descriptor: $0.socket.descriptor)
+            },
+            log: renewed.log)
+        renewed.takeOver(from: setup, closesSockets: false)
+        return renewed
     }
 
     private static func next(_ signals: Signals) async -> Event {
@@ -138,15 +233,18 @@ struct Worker {
         }
     }
 
-    /// The master says nothing after the handover; its end of the channel closes with it.
-    private static func end(of channel: Socket) async -> Event {
-        var ignored = ByteQueue()
+    private static func next(_ channel: ControlChannel) async -> Event {
         do throws(IOError) {
-            while try await channel.receive(into: &ignored, deadline: .never) > 0 { ignored.removeAll() }
-            return .masterGone
+            return .delivered(try await channel.delivery())
         } catch {
             return error == .cancelled ? .nothing : .masterGone
         }
+    }
+
+    /// Says how the last handover went, and waits for the next.
+    private static func answer(_ answer: ControlChannel.Answer, _ channel: ControlChannel) async -> Event {
+        await channel.send(answer)
+        return await next(channel)
     }
 
     private static func timeout(at deadline: Instant, _ scope: CancellationScope) async -> Event {
@@ -156,55 +254,5 @@ struct Worker {
         } catch {
             return .nothing
         }
-    }
-}
-
-// MARK: What a worker is before it serves
-
-extension Worker {
-    /// `env`: the variables said, and nothing else.
-    private static func setEnvironment(_ settings: [EnvironmentSetting]) {
-        let values = settings.compactMap { setting -> (String, String)? in
-            if let value = setting.value { return (setting.name, value) }
-            return unsafe getenv(setting.name).map { (setting.name, unsafe String(cString: $0)) }
-        }
-        clearenv()
-        for (name, value) in values { unsafe setenv(name, value, 1) }
-    }
-
-    /// As many descriptors as `worker_rlimit_nofile` says, else as many as we may have.
-    private func raiseFileLimit() {
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        var limit = rlimit()
-        guard unsafe getrlimit(resource, &limit) == 0 else { return }
-        if let maximum = configuration.core.openFilesMaximum {
-            limit.rlim_cur = rlim_t(maximum)
-            limit.rlim_max = rlim_t(maximum)
-        } else {
-            limit.rlim_cur = limit.rlim_max
-        }
-        if unsafe setrlimit(resource, &limit) != 0 {
-            log.write(.alert, StartFailure.lastError("setrlimit(RLIMIT_NOFILE, \(limit.rlim_cur))").text)
-        }
-        let connections = configuration.events.connectionsMaximum
-        if unsafe getrlimit(resource, &limit) == 0, rlim_t(connections) > limit.rlim_cur {
-            log.write(
-                .warn, "\(connections) worker_connections exceed open file resource limit: \(limit.rlim_cur)")
-        }
-    }
-
-    /// Gives up privileges, goes to `working_directory`, and keeps credentials out of core files.
-    private func takeWorkersRole() throws(StartFailure) {
-        // As in nginx, one process that is everything stays who and where it is.
-        if control != nil {
-            try Credentials.ofWorkers(configuration)?.take()
-            if let directory = configuration.core.workingDirectory, unsafe chdir(directory) != 0 {
-                throw .lastError("chdir(\(quoted(directory)))")
-            }
-        }
-        // It was started as /proc/self/exe, and would be called "exe".
-        _ = unsafe clinux_set_process_name("mailgateway")
-        // After setuid, which resets it.
-        guard clinux_forbid_core_dumps() == 0 else { throw .lastError("prctl(PR_SET_DUMPABLE)") }
     }
 }

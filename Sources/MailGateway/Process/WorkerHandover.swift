@@ -1,24 +1,34 @@
 import AsyncIO
 
-/// What a new worker gets from the master: the configuration's texts, and which inherited descriptors listen.
+/// What a worker gets from the master, at its start and at each reload: the configuration's texts, and
+/// what it listens on.
 ///
-/// On the wire: eight bytes of length, then the fields in order. Numbers are big-endian, four bytes;
-/// texts and lists have their count before them. It holds accounts and shared secrets, so both sides
-/// wipe the bytes after use.
+/// On the wire: eight bytes, the number of descriptors that travel beside and the length of the rest;
+/// then the fields in order. Numbers are big-endian, four bytes; texts and lists have their count before
+/// them. It holds accounts and shared secrets, so both sides wipe the bytes after use.
 struct WorkerHandover: Sendable, Hashable {
     /// The longest message, in bytes: a few of the largest files that a configuration may consist of.
     static let bytesMaximum = 256 << 20
-    /// Bytes of the length before the message.
+    /// The most descriptors beside one message.
+    static let descriptorsMaximum = ParseContext.addressesMaximum
+    /// Bytes before the message.
     static let prefixCount = 8
 
     var origin: Configuration.Origin
-    /// The listening descriptors of `Configuration.sockets`, in that order.
-    var descriptors: [Int32]
+    /// The worker's own number, counted from 0.
+    var number: Int
+    /// The serial numbers of the sockets of `Configuration.sockets`, in that order. The worker goes on
+    /// listening on those that it has, and stops on those that are not among them.
+    var sockets: [Int]
+    /// Those of them that the worker does not have yet.
+    var newcomers: [Int]
+    /// Under which numbers it has inherited the `newcomers`; empty when they travel beside the message.
+    var inherited: [Int32]
 
-    /// The message with its length before it; nil when it is longer than `bytesMaximum`.
+    /// The message with its prefix; nil when it is longer than `bytesMaximum`.
     var encoded: [UInt8]? {
         var writer = HandoverWriter()
-        writer.put(0)
+        writer.put(inherited.isEmpty ? newcomers.count : 0)
         writer.put(0)
         for text in [origin.path, origin.prefix, origin.globalDirectives, origin.hostName] { writer.put(text) }
         writer.put(origin.texts.count)
@@ -33,8 +43,11 @@ struct WorkerHandover: Sendable, Hashable {
             writer.put(addresses.count)
             for address in addresses { writer.put(address.description) }
         }
-        writer.put(descriptors.count)
-        for descriptor in descriptors { writer.put(Int(descriptor)) }
+        writer.put(number)
+        for list in [sockets, newcomers, inherited.map(Int.init)] {
+            writer.put(list.count)
+            for element in list { writer.put(element) }
+        }
         guard writer.bytes.count <= WorkerHandover.bytesMaximum else {
             wipe(&writer.bytes)
             return nil
@@ -43,31 +56,44 @@ struct WorkerHandover: Sendable, Hashable {
         return writer.bytes
     }
 
-    /// The length that the first `prefixCount` bytes announce; nil when it is out of bounds.
-    static func length(prefix: [UInt8]) -> Int? {
+    /// What the first `prefixCount` bytes announce: how many descriptors, and the length; nil when out of bounds.
+    static func announced(by prefix: [UInt8]) -> (descriptors: Int, length: Int)? {
         guard prefix.count == prefixCount else { return nil }
-        let length = prefix.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        return length <= UInt64(bytesMaximum) ? Int(length) : nil
+        var reader = HandoverReader(prefix)
+        guard let descriptors = reader.number(), let length = reader.number(), descriptors <= descriptorsMaximum,
+            length <= bytesMaximum
+        else { return nil }
+        return (descriptors, length)
     }
 
-    /// Reads a message without its length; nil when anything is missing, too much or out of bounds.
+    /// Reads a message without its prefix; nil when anything is missing, too much or out of bounds.
     init?(decoding bytes: [UInt8]) {
         var reader = HandoverReader(bytes)
         guard let path = reader.text(), let prefix = reader.text(), let globalDirectives = reader.text(),
             let hostName = reader.text(), let texts = reader.list({ $0.configurationText() }),
-            let resolutions = reader.list({ $0.resolution() }),
-            let descriptors = reader.list({ $0.number().flatMap { Int32(exactly: $0) } }), reader.isAtEnd
+            let resolutions = reader.list({ $0.resolution() }), let number = reader.number(),
+            let sockets = reader.list({ $0.number() }), let newcomers = reader.list({ $0.number() }),
+            let inherited = reader.list({ $0.number().flatMap { Int32(exactly: $0) } }),
+            inherited.isEmpty || inherited.count == newcomers.count, reader.isAtEnd
         else { return nil }
         origin = Configuration.Origin(
             path: path, prefix: prefix, globalDirectives: globalDirectives, hostName: hostName, texts: texts,
             resolutions: Dictionary(resolutions, uniquingKeysWith: { first, _ in first }))
-        self.descriptors = descriptors
+        self.number = number
+        self.sockets = sockets
+        self.newcomers = newcomers
+        self.inherited = inherited
     }
 
     /// A handover of these parts.
-    init(origin: Configuration.Origin, descriptors: [Int32]) {
+    init(
+        origin: Configuration.Origin, number: Int, sockets: [Int], newcomers: [Int], inherited: [Int32] = []
+    ) {
         self.origin = origin
-        self.descriptors = descriptors
+        self.number = number
+        self.sockets = sockets
+        self.newcomers = newcomers
+        self.inherited = inherited
     }
 }
 

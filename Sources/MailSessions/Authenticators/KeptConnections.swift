@@ -7,7 +7,7 @@ import AsyncIO
 package actor KeptConnections {
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
     private let executor: RingExecutor
-    private let maximum: Int
+    private var maximum: Int
     private var idle: [Descriptor] = []
 
     /// Keeps at most `maximum` connections.
@@ -27,6 +27,9 @@ package actor KeptConnections {
         if idle.count < maximum { idle.append(connection) }
     }
 
-    /// Closes all.
-    package func closeAll() { idle.removeAll() }
+    /// Closes all, and keeps none from now on: the service is not asked any more, but by those who ask already.
+    package func retire() {
+        maximum = 0
+        idle.removeAll()
+    }
 }

@@ -3,6 +3,8 @@ struct GatewayConfiguration {
     var workers = 1
     var workerConnections = 512
     var logLevel = "info"
+    /// Further directives of the main level.
+    var main: [String] = []
     /// Further directives inside `mail {}`.
     var mail: [String] = []
     var servers: [Server] = []
@@ -30,6 +32,9 @@ struct GatewayConfiguration {
             "worker_processes \(workers);",
             "error_log \(directory.path("gateway.log")) \(logLevel);",
             "pid \(directory.path("gateway.pid"));",
+        ]
+        lines += main
+        lines += [
             "events {",
             "    worker_connections \(workerConnections);",
             "}",

@@ -5,6 +5,7 @@ final class Stage {
     let directory: TestDirectory
     private var ports = FreePorts()
     private var processes: [RunningProcess] = []
+    private var held: [BoundSocket] = []
 
     private init() throws {
         directory = try TestDirectory()
@@ -29,6 +30,13 @@ final class Stage {
 
     /// An endpoint on which nobody listens.
     func freeEndpoint() throws -> Endpoint { try ports.next() }
+
+    /// An endpoint on which somebody else listens until the stage is over.
+    func takenEndpoint() throws -> Endpoint {
+        let socket = try BoundSocket(host: host)
+        held.append(socket)
+        return socket.endpoint
+    }
 
     /// Starts a program that goes on until the stage is over.
     func start(

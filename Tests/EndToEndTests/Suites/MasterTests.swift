@@ -32,16 +32,6 @@ import Testing
         }
     }
 
-    @Test(.beyondNginx) func goesOnAfterAHangUpAndSaysSo() throws {
-        try run { _, gateway in
-            let workers = gateway.workers
-            gateway.process.signal(SIGHUP)
-            try waitUntil("the notice") { gateway.log.contains("SIGHUP") }
-            #expect(gateway.process.isRunning)
-            #expect(gateway.workers == workers)
-        }
-    }
-
     @Test func killsAWorkerThatDoesNotStop() throws {
         try run(workers: 2) { _, gateway in
             let stuck = try #require(gateway.workers.first)

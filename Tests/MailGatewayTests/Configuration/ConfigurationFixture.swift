@@ -22,7 +22,8 @@ enum ConfigurationFixture {
     static func server(
         _ directives: String, mail: String = "", listen: String = "listen 143;", auth: String = "auth_http 192.0.2.9;"
     ) throws(ConfigurationError) -> ServerConfiguration {
-        let configuration = try load("events { } mail { \(mail) server { \(listen) \(auth) \(directives) } }")
+        let configuration = try load(
+            "events { worker_connections 200000; } mail { \(mail) server { \(listen) \(auth) \(directives) } }")
         guard let server = configuration.servers.first else {
             throw ConfigurationError("the fixture has a server", at: .whole)
         }

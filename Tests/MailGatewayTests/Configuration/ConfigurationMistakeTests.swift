@@ -42,6 +42,19 @@ import Testing
         Mistake("worker_processes x;", "\"worker_processes\" directive invalid value \(at):1"),
         Mistake("worker_rlimit_nofile x;", "\"worker_rlimit_nofile\" directive invalid number \(at):1"),
         Mistake("worker_shutdown_timeout 1M;", "\"worker_shutdown_timeout\" directive invalid value \(at):1"),
+        Mistake("worker_priority 20;", "\"worker_priority\" directive invalid number \(at):1"),
+        Mistake("worker_priority -21;", "\"worker_priority\" directive invalid number \(at):1"),
+        Mistake("worker_priority +-1;", "\"worker_priority\" directive invalid number \(at):1"),
+        Mistake("worker_cpu_affinity 012;", "invalid character \"2\" in \"worker_cpu_affinity\" \(at):1"),
+        Mistake(
+            "worker_cpu_affinity \(String(repeating: "1", count: 1025));",
+            "\"worker_cpu_affinity\" supports up to 1024 CPUs only \(at):1"),
+        Mistake(
+            "worker_cpu_affinity auto 1 1;", "invalid number of arguments in \"worker_cpu_affinity\" directive \(at):1"),
+        Mistake("worker_rlimit_core 1t;", "\"worker_rlimit_core\" directive invalid value \(at):1"),
+        Mistake(
+            "events { worker_connections 2; } mail { auth_http 192.0.2.1; server { listen 143; listen [::1]:143; } }",
+            "2 worker_connections are not enough for 2 listening sockets"),
         Mistake(
             "daemon maybe;", "invalid value \"maybe\" in \"daemon\" directive, it must be \"on\" or \"off\" \(at):1"),
         Mistake("error_log stderr foo;", "invalid log level \"foo\" \(at):1"),

@@ -17,7 +17,9 @@ import Testing
         defer { taken.close() }
         let planned = try Self.planned("listen \(taken.address);")
         #expect(
-            throws: StartFailure("bind() to \(taken.address) failed (\(EADDRINUSE): Address already in use)")
+            throws: StartFailure(
+                "bind() to \(taken.address) failed (\(EADDRINUSE): Address already in use)",
+                hint: "The address is that of the \"listen\" in /etc/gw/main.conf:1.")
         ) { try BoundSockets(planned, workers: 1, tries: 1) }
     }
 
@@ -29,7 +31,7 @@ import Testing
         let sockets = try BoundSockets(
             try Self.planned("listen \(free.address); listen \(other.address) reuseport;"), workers: 2)
         defer { sockets.close() }
-        let (first, second) = (sockets.descriptors(ofWorker: 0), sockets.descriptors(ofWorker: 1))
+        let (first, second) = (descriptors(sockets, ofWorker: 0), descriptors(sockets, ofWorker: 1))
         #expect(first.count == 2)
         #expect(first[0] == second[0])
         #expect(first[1] != second[1])
@@ -56,7 +58,7 @@ import Testing
         defer { sockets.close() }
         var value: Int32 = -1
         var length = socklen_t(MemoryLayout<Int32>.size)
-        let descriptor = try #require(sockets.descriptors(ofWorker: 0).first)
+        let descriptor = try #require(descriptors(sockets, ofWorker: 0).first)
         try #require(unsafe getsockopt(descriptor, level, option, &value, &length) == 0)
         return value
     }
@@ -98,7 +100,7 @@ import Testing
         defer { sockets.close() }
         var facts = tcp_info()
         var length = socklen_t(MemoryLayout<tcp_info>.size)
-        let descriptor = try #require(sockets.descriptors(ofWorker: 0).first)
+        let descriptor = try #require(descriptors(sockets, ofWorker: 0).first)
         try #require(unsafe getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, &facts, &length) == 0)
         // Of a listening socket the kernel tells the backlog here.
         #expect(facts.tcpi_sacked == expected)
@@ -135,7 +137,7 @@ import Testing
         }
         let bound = try #require(sockets)
         defer { bound.close() }
-        let ports = bound.descriptors(ofWorker: 0).map { Self.localPort(of: $0) }
+        let ports = descriptors(bound, ofWorker: 0).map { Self.localPort(of: $0) }
         #expect(ports == [first, first + 1, first + 2])
     }
 
@@ -152,5 +154,104 @@ import Testing
             }
         }
         return UInt16(bigEndian: address.sin_port)
+    }
+}
+
+/// What a worker listens on.
+private func descriptors(_ sockets: BoundSockets, ofWorker number: Int) -> [Int32] {
+    sockets.sockets(ofWorker: number).map(\.socket.descriptor)
+}
+
+/// The sockets of one configuration after another.
+@Suite struct SocketSuccessionTests {
+    private static func planned(_ listens: String) throws -> [PlannedSocket] {
+        try ConfigurationFixture.load(
+            "events { } mail { auth_http 192.0.2.9; server { protocol imap; \(listens) } }"
+        ).sockets
+    }
+
+    /// Addresses that were free a moment ago.
+    private static func freeAddresses(_ count: Int) throws -> [SocketAddress] {
+        let held = try (0..<count).map { _ in try ListeningSocket(on: .ipv4(.loopback, port: 0)) }
+        held.forEach { $0.close() }
+        return held.map(\.address)
+    }
+
+    private static func isOpen(_ descriptor: Int32) -> Bool { fcntl(descriptor, F_GETFD) >= 0 }
+
+    @Test func anAddressThatStaysKeepsItsSocketAndItsNumber() throws {
+        let addresses = try Self.freeAddresses(3)
+        let old = try BoundSockets(try Self.planned("listen \(addresses[0]); listen \(addresses[1]);"), workers: 2)
+        let new = try BoundSockets(
+            try Self.planned("listen \(addresses[2]); listen \(addresses[1]) backlog=5;"), workers: 2, keeping: old)
+        defer { new.close() }
+        let (before, after) = (old.sockets(ofWorker: 0), new.sockets(ofWorker: 0))
+        #expect(after[1].serial == before[1].serial && after[1].socket.descriptor == before[1].socket.descriptor)
+        #expect(!before.map(\.serial).contains(after[0].serial), "a number is never given twice")
+        old.close(exceptThoseOf: new)
+        #expect(!Self.isOpen(before[0].socket.descriptor))
+        #expect(after.allSatisfy { Self.isOpen($0.socket.descriptor) })
+    }
+
+    @Test func whenOneCannotBeOpenedTheOldOnesStayAndTheNewOnesGo() throws {
+        let addresses = try Self.freeAddresses(2)
+        let taken = try ListeningSocket(on: .ipv4(.loopback, port: 0))
+        defer { taken.close() }
+        let old = try BoundSockets(try Self.planned("listen \(addresses[0]);"), workers: 1)
+        defer { old.close() }
+        #expect(throws: StartFailure.self) {
+            try BoundSockets(
+                try Self.planned("listen \(addresses[1]); listen \(addresses[0]); listen \(taken.address);"),
+                workers: 1, keeping: old, tries: 1)
+        }
+        #expect(old.all.allSatisfy { Self.isOpen($0.socket.descriptor) })
+        // Nobody holds it any more.
+        try ListeningSocket(on: addresses[1]).close()
+    }
+
+    @Test func aSocketOfEachWorkerIsAddedToTheOneOfAll() throws {
+        let address = try Self.freeAddresses(1)[0]
+        let old = try BoundSockets(try Self.planned("listen \(address);"), workers: 2)
+        let new = try BoundSockets(try Self.planned("listen \(address) reuseport;"), workers: 3, keeping: old)
+        defer { new.close() }
+        #expect(Set((0..<3).map { new.sockets(ofWorker: $0)[0].serial }).count == 3)
+        #expect(new.sockets(ofWorker: 0)[0].serial == old.sockets(ofWorker: 0)[0].serial)
+        let fewer = try BoundSockets(try Self.planned("listen \(address) reuseport;"), workers: 1, keeping: new)
+        #expect(fewer.all.map(\.serial) == [old.all[0].serial])
+    }
+
+    @Test func theFileOfAVanishedUnixSocketGoes() throws {
+        var template = Array("/tmp/mailgateway-test-XXXXXX".utf8CString)
+        _ = unsafe mkdtemp(&template)
+        let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        defer { unsafe rmdir(folder) }
+        let paths = ["\(folder)/a", "\(folder)/b"]
+        let old = try BoundSockets(try Self.planned("listen unix:\(paths[0]); listen unix:\(paths[1]);"), workers: 1)
+        let new = try BoundSockets(try Self.planned("listen unix:\(paths[1]);"), workers: 1, keeping: old)
+        #expect(old.close(exceptThoseOf: new) == [paths[0]])
+        #expect(unsafe access(paths[0], F_OK) != 0 && access(paths[1], F_OK) == 0)
+        #expect(new.close(keepingFiles: true).isEmpty, "they belong to the next program")
+        #expect(unsafe access(paths[1], F_OK) == 0)
+        unsafe unlink(paths[1])
+    }
+
+    @Test func whatTheProgramBeforeListenedOnIsTakenOverByAddress() throws {
+        let addresses = try Self.freeAddresses(2)
+        let (wanted, unwanted) = (try ListeningSocket(on: addresses[0]), try ListeningSocket(on: addresses[1]))
+        let plain = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(plain) }
+        let text = "\(wanted.descriptor);\(plain):\(unwanted.descriptor);x;9"
+        let inheritance = Program.inheritance(text)
+        #expect(inheritance.sockets.map(\.descriptor) == [wanted.descriptor, unwanted.descriptor])
+        #expect(
+            inheritance.mistakes == [
+                "the inherited socket #\(plain) does not listen, ignoring it",
+                "invalid socket number \"x;9\" in NGINX environment variable, ignoring the rest of the variable",
+            ])
+        let sockets = try BoundSockets(
+            try Self.planned("listen \(addresses[0]);"), workers: 1, inherited: inheritance.sockets)
+        defer { sockets.close() }
+        #expect(sockets.all.map(\.socket.descriptor) == [wanted.descriptor])
+        #expect(!Self.isOpen(unwanted.descriptor))
     }
 }

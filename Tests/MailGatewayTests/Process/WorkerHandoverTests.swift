@@ -17,11 +17,12 @@ import Testing
             resolutions: [
                 "two.example": [.ipv4(IPv4Address(192, 0, 2, 1), port: 0), .ipv6(.loopback, port: 0)], "none": [],
             ]),
-        descriptors: [4, 7, 2_147_483_647])
+        number: 3, sockets: [0, 12, 5, 70_000], newcomers: [12, 5, 70_000], inherited: [4, 7, 2_147_483_647])
 
     private static func message() throws -> [UInt8] {
         let encoded = try #require(handover.encoded)
-        #expect(WorkerHandover.length(prefix: Array(encoded.prefix(8))) == encoded.count - 8)
+        let announced = try #require(WorkerHandover.announced(by: Array(encoded.prefix(8))))
+        #expect(announced == (0, encoded.count - 8))
         return Array(encoded.dropFirst(8))
     }
 
@@ -47,14 +48,27 @@ import Testing
         }
     }
 
-    @Test func theLengthIsBounded() {
-        func prefix(_ length: Int) -> [UInt8] {
-            (0..<8).map { UInt8(truncatingIfNeeded: length >> (56 - 8 * $0)) }
+    @Test func descriptorsTravelBesideUnlessTheyAreInherited() throws {
+        var handover = Self.handover
+        handover.inherited = []
+        let encoded = try #require(handover.encoded)
+        #expect(WorkerHandover.announced(by: Array(encoded.prefix(8)))?.descriptors == 3)
+        handover.inherited = [4]
+        #expect(WorkerHandover(decoding: Array(try #require(handover.encoded).dropFirst(8))) == nil, "one for three")
+    }
+
+    @Test func whatIsAnnouncedIsBounded() {
+        func prefix(_ descriptors: Int, _ length: Int) -> [UInt8] {
+            [descriptors, length].flatMap { number in
+                (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
+            }
         }
-        #expect(WorkerHandover.length(prefix: prefix(WorkerHandover.bytesMaximum)) == WorkerHandover.bytesMaximum)
-        #expect(WorkerHandover.length(prefix: prefix(WorkerHandover.bytesMaximum + 1)) == nil)
-        #expect(WorkerHandover.length(prefix: prefix(-1)) == nil)
-        #expect(WorkerHandover.length(prefix: [0]) == nil)
+        let (bytes, descriptors) = (WorkerHandover.bytesMaximum, WorkerHandover.descriptorsMaximum)
+        #expect(WorkerHandover.announced(by: prefix(descriptors, bytes))?.length == bytes)
+        #expect(WorkerHandover.announced(by: prefix(0, bytes + 1)) == nil)
+        #expect(WorkerHandover.announced(by: prefix(descriptors + 1, 0)) == nil)
+        #expect(WorkerHandover.announced(by: prefix(-1, -1)) == nil)
+        #expect(WorkerHandover.announced(by: [0]) == nil)
     }
 
     @Test func goesThroughTheControlChannel() throws {
@@ -62,9 +76,11 @@ import Testing
         defer { close(ends.child) }
         let bytes = try #require(Self.handover.encoded)
         #expect(unsafe bytes.withUnsafeBytes { unsafe write(ends.master, $0.baseAddress, $0.count) } == bytes.count)
-        #expect(try ControlChannel.readHandover(from: ends.child) == Self.handover)
+        let delivery = try ControlChannel.readHandover(from: ends.child)
+        #expect(delivery.handover == Self.handover)
+        #expect(delivery.descriptors == Self.handover.inherited)
         close(ends.master)
-        #expect(throws: StartFailure("the master has gone")) { try ControlChannel.readHandover(from: ends.child) }
+        #expect(throws: StartFailure("the master has gone")) { _ = try ControlChannel.readHandover(from: ends.child) }
     }
 
     @Test func aMalformedOneIsNotAConfiguration() throws {
@@ -73,7 +89,7 @@ import Testing
         let bytes: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 1, 9]
         #expect(unsafe bytes.withUnsafeBytes { unsafe write(ends.master, $0.baseAddress, $0.count) } == bytes.count)
         #expect(throws: StartFailure("the master's handover is malformed")) {
-            try ControlChannel.readHandover(from: ends.child)
+            _ = try ControlChannel.readHandover(from: ends.child)
         }
     }
 }

@@ -96,7 +96,7 @@ struct SimulationScene: Sendable {
         let elapsed = executor.now - start
         open.cancel()
         await gatewayEnded
-        await kept.closeAll()
+        await kept.retire()
         served.cancel()
         await serviceEnded
         await backEndEnded

@@ -96,7 +96,7 @@ struct SimulationStage: Sendable {
         open.cancel()
         await gatewayEnded
         outcome.turns = kernel.turns
-        await kept.closeAll()
+        await kept.retire()
         served.cancel()
         outcome.backEnds = await heardByBackEnds
         for listener in backEnds.map(\.descriptor) + [authListener, listener] { kernel.close(listener) }

@@ -18,6 +18,11 @@ enum CoreDirectives {
         "pid", in: .main, prefixPath, shown: "none",
         "The file that holds the process number of the master, relative to the prefix (`-p`).")
 
+    static let daemon = Setting(
+        "daemon", in: .main, .flag, default: "off",
+        "With `on` the master leaves the terminal and goes to the background once it serves; whoever started it gets "
+            + "the exit code then. nginx's default is `on`; service managers and containers want `off`.")
+
     static let masterProcess = Setting(
         "master_process", in: .main, .flag, default: "on",
         "With `off` everything runs in one process: for development, tests and very small containers.")
@@ -29,6 +34,16 @@ enum CoreDirectives {
     static let workerOpenFiles = Setting(
         "worker_rlimit_nofile", in: .main, .number(1...(1 << 30)), shown: "inherited",
         "The limit of open descriptors of a worker. A session takes two to three.")
+
+    static let workerPriority = Setting(
+        "worker_priority", in: .main, niceValue, shown: "inherited",
+        "The nice value of the workers, from -20 (most urgent) to 19; below the inherited one it needs privileges.")
+
+    static let workerAffinity = Setting(
+        "worker_cpu_affinity", in: .main, affinity, shown: "none",
+        "Binds workers to processors. A mask has a digit for each processor, the right-most being the first, and "
+            + "each worker has a mask; the last one is that of all further workers. `auto` gives each worker one "
+            + "processor in turn, of those in the mask if there is one.")
 
     static let workingDirectory = Setting(
         "working_directory", in: .main, .text("directory"), shown: "inherited",
@@ -53,18 +68,15 @@ enum CoreDirectives {
                     + "of their names. Relative paths start at the directory of the main file. A mask may match "
                     + "nothing. At most \(ConfigurationParser.includeDepthMaximum) files include one another.",
                 action: .include),
-            workerProcesses.directive, errorLog.directive, pid.directive, masterProcess.directive,
-            user.directive, workerOpenFiles.directive, workingDirectory.directive, environment.directive,
-            workerShutdownTimeout.directive,
+            workerProcesses.directive, errorLog.directive, pid.directive, daemon.directive, masterProcess.directive,
+            user.directive, workerOpenFiles.directive, workerPriority.directive, workerAffinity.directive,
+            workingDirectory.directive, environment.directive, workerShutdownTimeout.directive,
         ] + ignored
 
     private static let ignored: [Directive] = [
-        .ignored("daemon", .flag, because: "the process stays in the foreground, for service managers and containers") {
-            !$0
-        },
-        .ignored("worker_rlimit_core", .text("size"), because: "the service manager sets it"),
-        .ignored("worker_priority", .text("number"), because: "the service manager sets it"),
-        .ignored("worker_cpu_affinity", .words("mask"), because: "the kernel places the workers"),
+        .ignored(
+            "worker_rlimit_core", coreSize,
+            because: "workers leave no core files, which would hold passwords, whatever the limit"),
         .ignored("thread_pool", .words("name* threads=*n", threadPoolWords), because: "nothing here blocks a worker"),
         .ignored("pcre_jit", .flag, because: "there are no regular expressions"),
         .ignored("lock_file", .text("file"), because: "workers share no lock"),
@@ -85,6 +97,55 @@ enum CoreDirectives {
         "*number* | auto", accepted: "It must be a number from 1 to \(workersMaximum), or auto."
     ) { text in
         text == "auto" ? .automatic : decimal(text, in: 1...workersMaximum).map { .exactly($0) }
+    }
+
+    /// nginx's "offset": as a size, and `g` for 1024³ as well.
+    private static let coreSize = ValueSyntax<Int>.single(
+        "*size*", accepted: "It must be a size such as 4096, 4k, 1m or 2g."
+    ) { text in
+        guard text.lowercased().hasSuffix("g") else { return byteCount(text, in: 0...Int.max) }
+        return decimal(text.dropLast(), in: 0...(Int.max >> 30)).map { $0 << 30 }
+    }
+
+    private static let niceValue = ValueSyntax<Int>.single(
+        "[+ | -]*number*", refusal: "invalid number", accepted: "It must be a number from -20 to 19."
+    ) { text in
+        let isNegative = text.hasPrefix("-")
+        let digits = isNegative || text.hasPrefix("+") ? text.dropFirst() : text[...]
+        return decimal(digits, in: 0...(isNegative ? 20 : 19)).map { isNegative ? -$0 : $0 }
+    }
+
+    private static let affinity = ValueSyntax<ProcessorAffinity>(.oneOrMore, "*mask* … | auto [*mask*]") {
+        (statement, _, _) throws(ConfigurationError) in
+        var words = statement.arguments[...]
+        let isAutomatic = words.first == "auto"
+        if isAutomatic { words = words.dropFirst() }
+        guard !isAutomatic || words.count <= 1 else {
+            throw statement.error(
+                "invalid number of arguments in \(quoted(statement.name)) directive",
+                accepted: "Behind auto one mask may stand.")
+        }
+        var masks: [ProcessorMask] = []
+        for word in words { masks.append(try processorMask(word, of: statement)) }
+        return isAutomatic ? .automatic(masks.first) : .masks(masks)
+    }
+
+    private static func processorMask(_ word: String, of statement: Statement) throws(ConfigurationError)
+        -> ProcessorMask
+    {
+        guard word.utf8.count <= ProcessorMask.processorsMaximum else {
+            throw statement.error(
+                "\(quoted(statement.name)) supports up to \(ProcessorMask.processorsMaximum) CPUs only",
+                accepted: "Each mask has one digit for each processor.")
+        }
+        // Spaces may group the digits.
+        let digits = word.unicodeScalars.filter { $0 != " " }
+        if let other = digits.first(where: { $0 != "0" && $0 != "1" }) {
+            throw statement.error(
+                "invalid character \(quoted(String(other))) in \(quoted(statement.name))",
+                accepted: "A mask consists of 0 and 1, the right-most digit being the first processor.")
+        }
+        return ProcessorMask(digits.reversed().enumerated().filter { $0.element == "1" }.map(\.offset))
     }
 
     private static let prefixPath = ValueSyntax<String>(.one, "*file*") {
