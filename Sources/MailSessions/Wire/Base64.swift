@@ -2,9 +2,9 @@ import AsyncIO
 
 /// Base64 as RFC 4648 §4 writes it, and nothing else.
 ///
-/// Strict on purpose: padding is required, nothing follows it, and the unused bits of the last
-/// character are zero, so that one text has one meaning for us and for whoever decodes it next
-/// (nginx-mail.md §13 row 25).
+/// Strict on purpose: nothing follows the padding, it is whole or, as some clients have it, missing, and
+/// the unused bits of the last character are zero, so that one text has one meaning for us and for
+/// whoever decodes it next (nginx-mail.md §4.1, §13 row 25).
 package enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     private static let padding = UInt8(ascii: "=")
@@ -30,11 +30,11 @@ package enum Base64 {
 
     /// What `text` stands for, or nil if it is not exactly base64. The caller wipes secrets.
     package static func decode(_ text: [UInt8]) -> [UInt8]? {
-        guard text.count % 4 == 0 else { return nil }
         let padded = text.suffix(2).count { $0 == padding }
+        guard padded == 0 ? text.count % 4 != 1 : text.count % 4 == 0 else { return nil }
         var result: [UInt8] = []
         // Grown once, so that no half of a secret stays behind in memory given back.
-        result.reserveCapacity(text.count / 4 * 3)
+        result.reserveCapacity((text.count + 3) / 4 * 3)
         var bits: UInt32 = 0
         var held = 0
         for byte in text.dropLast(padded) {

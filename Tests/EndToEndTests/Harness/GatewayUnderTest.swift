@@ -31,6 +31,12 @@ enum GatewayKind: String, Sendable {
         }
     }
 
+    /// Whether the reference can be run here.
+    static var hasNginx: Bool {
+        FileManager.default.isExecutableFile(atPath: "/usr/sbin/nginx")
+            && FileManager.default.fileExists(atPath: "/usr/lib/nginx/modules/ngx_mail_module.so")
+    }
+
     /// The debug build of the product, which lies beside the test bundle.
     private static let builtProduct =
         URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()

@@ -1,0 +1,59 @@
+import Foundation
+import Testing
+
+/// The same client, auth service and back-end with nginx and with mailgateway: none of them sees a difference
+/// but those that are listed.
+@Suite(
+    "Parity with nginx", .endToEnd,
+    .enabled("nginx or its mail module is not installed") { GatewayKind.hasNginx })
+struct ParityTests {
+    @Test(arguments: Mail.allCases) func nobodySeesADifferenceButTheListedOnes(mail: Mail) throws {
+        let exchanges = mail.parityExchanges
+        let reference = try sights(of: .nginx, mail, exchanges)
+        let ours = try sights(of: .mailgateway, mail, exchanges)
+        for (exchange, (nginx, ours)) in zip(exchanges, zip(reference, ours)) {
+            if let difference = exchange.difference {
+                #expect(nginx != ours, "\(exchange) no longer shows \(difference)\n  both\n    \(nginx)")
+            } else {
+                #expect(nginx == ours, "\(exchange)\n  nginx\n    \(nginx)\n  ours\n    \(ours)")
+            }
+        }
+    }
+
+    private func sights(of kind: GatewayKind, _ mail: Mail, _ exchanges: [ParityExchange]) throws -> [ParitySight] {
+        try Stage.run { stage in
+            let director = try ParityDirector(host: stage.host)
+            var configuration = try GatewayConfiguration(on: stage, auth: director.auth.endpoint)
+            configuration.mail.append("timeout 20s;")
+            let servers = ParityServers.all.filter { $0.mail == mail }
+            configuration.servers = try servers.map {
+                GatewayConfiguration.Server(mail: mail, endpoint: try stage.freeEndpoint(), directives: $0.directives)
+            }
+            let gateway = try GatewayUnderTest(on: stage, configuration, kind: kind)
+            return try exchanges.map { exchange in
+                let index = try #require(servers.firstIndex { $0.name == exchange.server }, "\(exchange.server)")
+                return try director.play(exchange, at: gateway.configuration.servers[index].endpoint)
+            }
+        }
+    }
+}
+
+/// The tables and the list of differences name the same marks, so that neither goes stale.
+@Suite("Parity tables") struct ParityTableTests {
+    @Test func everyMarkIsListedAndShown() {
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../../docs/differences-from-nginx.md").standardizedFileURL.path
+        let listed = textOfFile(path).split(separator: "\n").compactMap { line in
+            line.firstMatch(of: /^\|.*\| `([a-z0-9-]+)` \|$/).map { String($0.output.1) }
+        }
+        let exchanges = Mail.allCases.flatMap(\.parityExchanges)
+        #expect(Set(listed) == Set(exchanges.compactMap(\.difference)))
+        #expect(Set(listed).count == listed.count, "each mark stands in one row")
+        #expect(exchanges.count > 500)
+    }
+
+    @Test func bytesAreReadAsTheNotationSays() {
+        #expect(ParityText.bytes(#"a\r\n\0\x7F\p\\\{xy*2}\b{\0a}"#) == Array("a\r\n\0\u{7F}|\\xyxyAGE=".utf8))
+        #expect(ParityText.shown([65, 13, 10, 0, 255]) == #"A\r\n\x00\xFF"#)
+    }
+}
