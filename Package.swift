@@ -27,12 +27,14 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CURing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
-        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CYardstick", path: "Benchmarks/CYardstick"),
         .target(
             name: "AsyncIO",
-            dependencies: ["CLinux", "CURing", .product(name: "DequeModule", package: "swift-collections")],
+            dependencies: [
+                "CLinux", "CURing", "COpenSSL", .product(name: "DequeModule", package: "swift-collections"),
+            ],
             swiftSettings: strict),
         .target(name: "MailSessions", dependencies: ["AsyncIO", "COpenSSL", "CCrypt"], swiftSettings: strict),
         .executableTarget(
@@ -53,9 +55,9 @@ let package = Package(
             exclude: ["CYardstick"],
             swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["AsyncIO", "MailSessions"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["AsyncIO", "COpenSSL", "MailSessions"], path: "Tests/TestSupport",
             swiftSettings: strict),
-        .testTarget(name: "AsyncIOTests", dependencies: ["AsyncIO", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "AsyncIOTests", dependencies: ["AsyncIO", "COpenSSL", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "MailSessionsTests", dependencies: ["AsyncIO", "MailSessions", "TestSupport"], swiftSettings: strict),
         .testTarget(

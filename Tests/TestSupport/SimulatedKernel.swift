@@ -40,6 +40,8 @@ package final class SimulatedKernel: Kernel {
     package let features: KernelFeatures
     package private(set) var now = Instant(nanoseconds: 1_000_000_000)
     package var faults: Faults
+    /// How many bytes wait at an end of a new connection before its peer has to.
+    package var capacities = 16...512
     /// Called at the begin of each turn with its number, to interfere at every step.
     package var onTurn: ((Int) -> Void)?
     package private(set) var turns = 0
@@ -205,7 +207,7 @@ package final class SimulatedKernel: Kernel {
 
     package func openWakeUp() -> Int32? { nil }
 
-    private func capacity() -> Int { Int.random(in: 16...512, using: &random) }
+    private func capacity() -> Int { Int.random(in: capacities, using: &random) }
 
     // MARK: Attempts
 

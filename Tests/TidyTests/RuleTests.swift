@@ -48,6 +48,12 @@ import Testing
             rule: "io_uring is the executor's business", path: "Sources/AsyncIO/Net/A.swift",
             bad: "@preconcurrency import CURing", good: "import Glibc"),
         Example(
+            rule: "OpenSSL is the business of TLS, and of digests", path: "Sources/AsyncIO/Net/A.swift",
+            bad: "import COpenSSL", good: "import Glibc"),
+        Example(
+            rule: "TLS gives bytes, it does not move them", path: "Sources/AsyncIO/TLS/A.swift",
+            bad: "func send() async {}", good: "func send() -> [UInt8] { [] }"),
+        Example(
             rule: "no Foundation in AsyncIO and MailSessions", path: "Sources/MailSessions/Session/A.swift",
             bad: "import struct Foundation.Data", good: "import AsyncIO"),
         Example(

@@ -19,6 +19,12 @@ extension Rule {
         .forbidding("io_uring is the executor's business", imports: ["CURing"]) {
             $0.isIn("Sources") && !$0.isIn("Sources/AsyncIO/Executor")
         },
+        .forbidding("OpenSSL is the business of TLS, and of digests", imports: ["COpenSSL"]) {
+            $0.isIn("Sources") && !$0.isIn("Sources/AsyncIO/TLS", "Sources/MailSessions/Authenticators")
+        },
+        .forbidding("TLS gives bytes, it does not move them", words: ["async", "await", "RingExecutor"]) {
+            $0.isIn("Sources/AsyncIO/TLS")
+        },
         .forbidding("no Foundation in AsyncIO and MailSessions", imports: foundation) {
             $0.isIn("Sources/AsyncIO", "Sources/MailSessions")
         },
@@ -91,7 +97,9 @@ extension SourceFile {
     /// Whether it is one of the places where the compiler's word is replaced by ours.
     fileprivate var mayPromise: Bool {
         if isIn("Sources/AsyncIO/Executor", "Sources/AsyncIO/TLS") { return true }
-        let names = ["Secret", "ByteBuffer", "SocketAddress", "SharedZone", "PAMAuthenticator", "ChildProcess"]
+        let names = [
+            "Secret", "ByteBuffer", "SocketAddress", "SharedZone", "PAMAuthenticator", "ChildProcess", "Descriptor",
+        ]
         return names.contains { path.hasSuffix("/\($0).swift") }
     }
 }

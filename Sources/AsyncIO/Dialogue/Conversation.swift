@@ -15,11 +15,21 @@ package struct Conversation: Sendable {
         firstDeadline = deadline ?? socket.executor.now + timeout
     }
 
+    /// Does the TLS handshake that a dialogue asks for, before the deadline.
+    package typealias StartTLS = (Instant) async throws(IOError) -> Void
+
     /// Runs a dialogue that neither asks nor reports.
-    package func run<D: Dialogue>(_ dialogue: inout D) async throws(IOError) -> D.Outcome
+    package func run<D: Dialogue>(_ dialogue: inout D, startTLS: StartTLS) async throws(IOError) -> D.Outcome
     where D.Question == Never, D.Note == Never, D.Answer == Never {
         func answer(_ question: Never) -> Never {}
-        return try await run(&dialogue, note: { _ in }, answer: answer)
+        return try await run(&dialogue, note: { _ in }, startTLS: startTLS, answer: answer)
+    }
+
+    /// Runs a dialogue that neither asks nor reports, nor begins with TLS.
+    package func run<D: Dialogue>(_ dialogue: inout D) async throws(IOError) -> D.Outcome
+    where D.Question == Never, D.Note == Never, D.Answer == Never {
+        // Where no TLS is to be had: never go on in clear.
+        try await run(&dialogue, startTLS: { (_) async throws(IOError) in throw .tls(.notConfigured) })
     }
 
     /// Runs `dialogue` to its outcome.
@@ -27,7 +37,7 @@ package struct Conversation: Sendable {
     /// Throws `closed` when the peer ends the stream where the dialogue needs more, and whatever
     /// the socket or `answer` throws. Sent bytes are wiped: they may hold a password.
     package func run<D: Dialogue>(
-        _ dialogue: inout D, note: (D.Note) -> Void,
+        _ dialogue: inout D, note: (D.Note) -> Void, startTLS: StartTLS,
         answer: (D.Question) async throws(IOError) -> D.Answer
     ) async throws(IOError) -> D.Outcome {
         var deadline = firstDeadline
@@ -45,8 +55,10 @@ package struct Conversation: Sendable {
             case .note(let fact):
                 note(fact)
             case .startTLS:
-                // No configuration offers it before there is a TLS engine; never go on in clear.
-                throw .closed
+                try await flush(&output, deadline)
+                // The agreement was the last that counts in clear (security-checklist A1, A2).
+                guard dialogue.input.isEmpty else { throw .tls(.injected) }
+                try await startTLS(deadline)
             case .ask(let question):
                 try await flush(&output, deadline)
                 dialogue.resume(try await answer(question))

@@ -69,6 +69,11 @@ package final class BufferPool {
         queue.append(unsafe RawSpan(_unsafeBytes: memory(of: piece)))
     }
 
+    /// Shows what `piece` holds to `body`.
+    func show(_ piece: LentBytes, to body: (RawSpan) -> Void) {
+        body(unsafe RawSpan(_unsafeBytes: memory(of: piece)))
+    }
+
     /// A copy of what `piece` holds.
     package func bytes(_ piece: LentBytes) -> [UInt8] {
         unsafe Array(memory(of: piece))

@@ -10,6 +10,8 @@ package enum IOError: Error, Sendable, Hashable {
     case closed
     /// The budget of connections is used up.
     case noPlace
+    /// TLS cannot begin, or go on.
+    case tls(TLSFailure)
     /// The kernel refused: which call, and its errno.
     case system(SystemCall, code: Int32)
 
@@ -62,6 +64,7 @@ extension IOError: CustomStringConvertible {
         case .timedOut: "timed out (\(ETIMEDOUT): \(IOError.text(ETIMEDOUT)))"
         case .closed: "connection closed by peer"
         case .noPlace: "too many connections"
+        case .tls(let failure): failure.text
         case .system(let call, let code): "\(call.rawValue) failed (\(code): \(IOError.text(code)))"
         }
     }

@@ -17,6 +17,8 @@ final class Outgoing {
     let address: KernelAddress?
     /// Bytes of `payload` and `vector` together.
     let length: Int
+    /// The payload may hold a password.
+    private var isSecret = true
     /// How many of them the kernel has taken; for a connect, whether it was begun.
     var sent = 0
     /// iovec and msghdr of a vector, allocated when first needed.
@@ -29,6 +31,15 @@ final class Outgoing {
         vector = []
         address = nil
         length = bytes.count
+    }
+
+    /// Takes memory over that was allocated with malloc and needs no wiping.
+    init(taking bytes: UnsafeMutableRawBufferPointer) {
+        unsafe payload = bytes
+        vector = []
+        address = nil
+        length = bytes.count
+        isSecret = false
     }
 
     /// Refers to pieces of lent buffers.
@@ -48,8 +59,12 @@ final class Outgoing {
 
     deinit {
         if let base = unsafe payload.baseAddress {
-            unsafe explicit_bzero(base, payload.count)
-            unsafe payload.deallocate()
+            if isSecret {
+                unsafe explicit_bzero(base, payload.count)
+                unsafe payload.deallocate()
+            } else {
+                unsafe free(base)
+            }
         }
         unsafe message?.deallocate()
     }

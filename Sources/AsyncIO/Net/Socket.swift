@@ -31,18 +31,13 @@ package struct Socket: Sendable {
 
     /// Appends what arrives to `queue`, at most one lent buffer's worth; returns the count, 0 at the end of the stream.
     package func receive(into queue: inout ByteQueue, deadline: Instant) async throws(IOError) -> Int {
-        let completion = await executor.perform(
-            .receive(expectsSilence: false), on: descriptor, deadline: deadline, scope: scope)
-        return try take(completion, into: &queue)
+        try await exchange([], into: &queue, deadline: deadline)
     }
 
     /// Sends all of `bytes`; the kernel's copy is wiped afterwards.
     package func send(_ bytes: [UInt8], deadline: Instant) async throws(IOError) {
-        guard !bytes.isEmpty else { return }
-        let completion = await executor.perform(
-            .send, on: descriptor, deadline: deadline, scope: scope,
-            outgoing: Outgoing(copying: bytes))
-        _ = try completion.value(of: .send)
+        try await sendAsItIs(
+            handle.tls.map { (tls) throws(IOError) in try encrypted(bytes, by: tls) } ?? bytes, deadline)
     }
 
     /// Sends `bytes` and receives the peer's answer, both handed to the kernel in one call.
@@ -51,17 +46,115 @@ package struct Socket: Sendable {
     package func exchange(
         _ bytes: [UInt8], into queue: inout ByteQueue, deadline: Instant
     ) async throws(IOError) -> Int {
-        guard !bytes.isEmpty else { return try await receive(into: &queue, deadline: deadline) }
+        if let tls = handle.tls { return try await exchange(bytes, through: tls, into: &queue, deadline) }
+        return try await exchangeAsItIs(bytes, deadline) { queue.append($0) }
+    }
+
+    /// Sends what the kernel takes of `bytes` at once, and no more: for a last word, also after cancellation.
+    package func sendAtOnce(_ bytes: [UInt8]) {
+        // Nothing is said in clear to somebody who wants TLS.
+        executor.kernel.sendAtOnce(handle.tls.map { $0.send(bytes) } ?? bytes, on: descriptor)
+    }
+
+    /// Ends our side of the stream (FIN); what the peer still sends can be received.
+    package func shutdownSending() {
+        if let farewell = handle.tls?.close(), !farewell.isEmpty {
+            executor.kernel.sendAtOnce(farewell, on: descriptor)
+        }
+        executor.kernel.shutdownSending(descriptor)
+    }
+
+    // MARK: TLS
+
+    /// Does a server's TLS handshake; everything goes through TLS from here on, also when it fails.
+    ///
+    /// - Parameter early: what was received already.
+    package func secure(
+        by context: TLSContext, early: [UInt8] = [], deadline: Instant
+    ) async throws(IOError) {
+        try await shakeHands(TLSEngine(server: context), early, deadline)
+    }
+
+    /// Does a client's TLS handshake with the server called `name`; the same holds.
+    package func secure(
+        by context: TLSContext, peer: String, name: String, sendsName: Bool, deadline: Instant
+    ) async throws(IOError) {
+        try await shakeHands(TLSEngine(client: context, peer: peer, name: name, sendsName: sendsName), [], deadline)
+    }
+
+    private func shakeHands(_ tls: TLSEngine, _ received: [UInt8], _ deadline: Instant) async throws(IOError) {
+        precondition(handle.tls == nil, "a connection has TLS once")
+        handle.tls = tls
+        var early = ByteQueue()
+        var ciphertext = tls.start()
+        if !received.isEmpty { ciphertext += tls.receive(received, into: &early) }
+        while tls.state == .handshaking {
+            ciphertext = try await feed(tls, after: ciphertext, into: &early, deadline)
+        }
+        if case .failed(let failure) = tls.state {
+            // The alert that says why; whoever does not take it at once does without.
+            executor.kernel.sendAtOnce(ciphertext, on: descriptor)
+            throw .tls(failure)
+        }
+        tls.keep(ciphertext: ciphertext, plaintext: early.takeAll())
+    }
+
+    private func exchange(
+        _ bytes: [UInt8], through tls: TLSEngine, into queue: inout ByteQueue, _ deadline: Instant
+    ) async throws(IOError) -> Int {
+        var ciphertext = try encrypted(bytes, by: tls)
+        let before = queue.count
+        tls.takePlaintext(into: &queue)
+        // Several times where what arrives is TLS's own: a ticket, a record in pieces.
+        while queue.count == before, tls.state == .open {
+            ciphertext = try await feed(tls, after: ciphertext, into: &queue, deadline)
+        }
+        try await sendAsItIs(ciphertext, deadline)
+        if queue.count == before, case .failed(let failure) = tls.state { throw .tls(failure) }
+        return queue.count - before
+    }
+
+    /// Sends `ciphertext`, and feeds what arrives to `tls`; returns what has to be sent next.
+    private func feed(
+        _ tls: TLSEngine, after ciphertext: [UInt8], into queue: inout ByteQueue, _ deadline: Instant
+    ) async throws(IOError) -> [UInt8] {
+        var next: [UInt8] = []
+        if try await exchangeAsItIs(ciphertext, deadline, take: { next = tls.receive($0, into: &queue) }) == 0 {
+            tls.endOfStream()
+        }
+        return next
+    }
+
+    private func encrypted(_ bytes: [UInt8], by tls: TLSEngine) throws(IOError) -> [UInt8] {
+        let ciphertext = tls.send(bytes)
+        if case .failed(let failure) = tls.state { throw .tls(failure) }
+        return ciphertext
+    }
+
+    // MARK: Without TLS
+
+    private func sendAsItIs(_ bytes: [UInt8], _ deadline: Instant) async throws(IOError) {
+        guard !bytes.isEmpty else { return }
+        let completion = await executor.perform(
+            .send, on: descriptor, deadline: deadline, scope: scope,
+            outgoing: Outgoing(copying: bytes))
+        _ = try completion.value(of: .send)
+    }
+
+    /// Sends `bytes` while it receives; `take` gets what arrives as soon as it is there.
+    private func exchangeAsItIs(
+        _ bytes: [UInt8], _ deadline: Instant, take: (RawSpan) -> Void
+    ) async throws(IOError) -> Int {
+        guard !bytes.isEmpty else { return try hand(await receiveAsItIs(deadline, false), to: take) }
         guard !scope.isCancelled else { throw .cancelled }
         let sending = BackgroundSend()
         sending.operation = executor.start(
             .send, on: descriptor, deadline: deadline, scope: scope, handler: sending,
             outgoing: Outgoing(copying: bytes))
-        let completion = await executor.perform(
-            .receive(expectsSilence: true), on: descriptor, deadline: deadline, scope: scope)
+        let completion = await receiveAsItIs(deadline, true)
         if completion.result > 0 {
             // Copied out at once: the send may wait for long, and a lent buffer must not wait with it.
-            let count = try take(completion, into: &queue)
+            let count = try hand(completion, to: take)
             let sent = await sending.completion()
             // What was cut off must not be followed by more; a peer that has gone shows when it is read next.
             if sent.result == -ETIME || sent.result == -ECANCELED { _ = try sent.value(of: .send) }
@@ -72,21 +165,21 @@ package struct Socket: Sendable {
         let sent = await sending.completion()
         let isCancelledByUs = sent.result == -ECANCELED && !scope.isCancelled
         if sent.result < 0, !isCancelledByUs { _ = try sent.value(of: .send) }
-        return try take(completion, into: &queue)
+        return try hand(completion, to: take)
     }
 
-    /// Sends what the kernel takes of `bytes` at once, and no more: for a last word, also after cancellation.
-    package func sendAtOnce(_ bytes: [UInt8]) { executor.kernel.sendAtOnce(bytes, on: descriptor) }
+    private func receiveAsItIs(_ deadline: Instant, _ expectsSilence: Bool) async -> Completion {
+        await executor.perform(
+            .receive(expectsSilence: expectsSilence), on: descriptor, deadline: deadline, scope: scope)
+    }
 
-    /// Ends our side of the stream (FIN); what the peer still sends can be received.
-    package func shutdownSending() { executor.kernel.shutdownSending(descriptor) }
-
-    private func take(_ completion: Completion, into queue: inout ByteQueue) throws(IOError) -> Int {
+    /// Shows what was received to `take`, then overwrites it and gives the buffer back.
+    private func hand(_ completion: Completion, to take: (RawSpan) -> Void) throws(IOError) -> Int {
         let count = try completion.value(of: .recv)
         if let buffer = completion.buffer {
             let piece = LentBytes(buffer: buffer, offset: 0, length: count)
             let pool = executor.kernel.buffers
-            pool.copy(piece, to: &queue)
+            pool.show(piece, to: take)
             pool.wipe(piece)
             executor.giveBack(buffer)
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import AsyncIO
 import Glibc
 
 /// The options that `run` and `check` share, named as in nginx.
@@ -35,11 +36,16 @@ struct RunOptions: ParsableArguments {
     var shownPath: String { path.map { joined(prefix, $0) } ?? DemoConfiguration.path }
 
     /// Reads the configuration that was asked for; changes nothing.
-    /// - Parameter demo: where the demo's back-end listens, of interest without `-c` only.
-    func loadConfiguration(demo: DemoConfiguration.BackEndPorts) throws(ConfigurationError) -> Configuration {
+    /// - Parameters:
+    ///   - demo: where the demo's back-end listens, of interest without `-c` only.
+    ///   - ticketSeed: what session tickets were made with before.
+    func loadConfiguration(
+        demo: DemoConfiguration.BackEndPorts, ticketSeed: TLSTicketSeed = TLSTicketSeed()
+    ) throws(ConfigurationError) -> Configuration {
         if let path {
             return try Configuration.load(
-                path: path, prefix: prefix, globalDirectives: directives, hostName: RunOptions.hostName)
+                path: path, prefix: prefix, globalDirectives: directives, hostName: RunOptions.hostName,
+                ticketSeed: ticketSeed)
         }
         let text = Array(DemoConfiguration.text(backEnd: demo).utf8)
         return try Configuration.load(

@@ -25,6 +25,8 @@ struct Configuration: Sendable {
         var texts: [ConfigurationText]
         /// What each host name stood for.
         var resolutions: [String: [SocketAddress]]
+        /// What keys of session tickets come from: the same in all workers.
+        var ticketSeed = TLSTicketSeed()
     }
 
     /// Reads and checks a configuration.
@@ -36,14 +38,14 @@ struct Configuration: Sendable {
     static func load(
         path: String, prefix: String = "", globalDirectives: String = "",
         source: any ConfigurationSource = DiskSource(),
-        resolver: HostResolver = .system, hostName: String
+        resolver: HostResolver = .system, hostName: String, ticketSeed: TLSTicketSeed = TLSTicketSeed()
     ) throws(ConfigurationError) -> Configuration {
         let path = joined(prefix, path)
         let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
         var parser = ConfigurationParser(
             context: ParseContext(
                 source: source, resolver: resolver, directory: directory, prefix: prefix,
-                hostName: hostName.lowercased()))
+                hostName: hostName.lowercased(), ticketSeed: ticketSeed))
         try parser.parse(path: path, globalDirectives: globalDirectives)
         let configuration = Configuration(
             core: CoreSettings(ScopeChain(parser.main)),
@@ -52,7 +54,7 @@ struct Configuration: Sendable {
             notices: parser.context.notices,
             origin: Origin(
                 path: path, prefix: prefix, globalDirectives: globalDirectives, hostName: hostName,
-                texts: parser.context.texts, resolutions: parser.context.resolutions))
+                texts: parser.context.texts, resolutions: parser.context.resolutions, ticketSeed: ticketSeed))
         try configuration.checkConnections()
         return configuration
     }
@@ -70,6 +72,7 @@ struct Configuration: Sendable {
     static func load(from origin: Origin) throws(ConfigurationError) -> Configuration {
         try load(
             path: origin.path, prefix: origin.prefix, globalDirectives: origin.globalDirectives,
-            source: MemorySource(origin.texts), resolver: .recorded(origin.resolutions), hostName: origin.hostName)
+            source: MemorySource(origin.texts), resolver: .recorded(origin.resolutions), hostName: origin.hostName,
+            ticketSeed: origin.ticketSeed)
     }
 }

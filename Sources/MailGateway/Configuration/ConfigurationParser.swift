@@ -145,7 +145,7 @@ struct ConfigurationParser {
         case .mail:
             try checkFirst(block, statement)
             try parse(&lexer, in: .mail, until: .closingBrace)
-            servers = try ServerDraft.configurations(of: drafts, in: mail, context)
+            servers = try ServerDraft.configurations(of: drafts, in: mail, &context)
             drafts = []
         case .server:
             drafts.append(ServerDraft(position: statement.position))

@@ -17,10 +17,10 @@ struct SourceError: Error, Sendable, Hashable {
     let code: Int32
 
     /// nginx's text, e.g. `open() "/etc/x" failed (2: No such file or directory)`.
-    var text: String {
-        let reason = unsafe String(cString: strerror(code))
-        return "\(call)() \(quoted(path)) failed (\(code): \(reason))"
-    }
+    var text: String { "\(call)() \(quoted(path)) failed (\(reason))" }
+
+    /// The number and the system's words for it.
+    var reason: String { "\(code): \(unsafe String(cString: strerror(code)))" }
 }
 
 /// A file that a configuration consists of, so that a worker can read the identical text.
@@ -31,6 +31,8 @@ struct ConfigurationText: Sendable, Hashable {
         case directives
         /// An `auth_file`; never shown.
         case accounts
+        /// A certificate, key, passphrase or list for TLS; never shown.
+        case tls
     }
 
     let path: String

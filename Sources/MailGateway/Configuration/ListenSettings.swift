@@ -36,6 +36,8 @@ struct ListenOptions: Sendable, Hashable {
     var isMultipath = false
     /// `proxy_protocol`: every connection begins with a PROXY header.
     var hasProxyHeaders = false
+    /// `ssl`: TLS from the first byte, or the first behind a PROXY header.
+    var hasTLS = false
     /// `reuseport`: each worker has a socket of its own.
     var isReusePort = false
 }

@@ -5,7 +5,7 @@ extension ValueSyntax where Value == [ListenSettings] {
     static var listen: ValueSyntax {
         ValueSyntax(
             .oneOrMore,
-            "*address*:*port*[-*port*] | *port* | unix:*path* [proxy_protocol] [backlog=*n*] [rcvbuf=*size*] "
+            "*address*:*port*[-*port*] | *port* | unix:*path* [ssl] [proxy_protocol] [backlog=*n*] [rcvbuf=*size*] "
                 + "[sndbuf=*size*] [bind] [ipv6only=on|off] [so_keepalive=on|off|[*idle*]:[*interval*]:[*count*]] "
                 + "[reuseport] [multipath]"
         ) { (statement, previous, context) throws(ConfigurationError) in
@@ -79,9 +79,7 @@ extension ListenOptions {
         case "proxy_protocol":
             hasProxyHeaders = true
         case "ssl":
-            throw statement.error(
-                "TLS is not in this build yet: the \"ssl\" parameter of \"listen\" is refused",
-                accepted: "Without it the port would speak plain text; remove the word only if that is meant.")
+            hasTLS = true
         default: throw unknown(word, statement)
         }
     }

@@ -23,13 +23,21 @@ struct ParseContext {
     private(set) var notices: [Notice] = []
     /// All addresses of all `listen` directives; two servers never share one.
     var addressesTaken: Set<SocketAddress> = []
+    /// The sizes of `ssl_session_cache shared` zones, by name.
+    var sessionZones: [String: Int] = [:]
+    /// What keys of session tickets come from.
+    let ticketSeed: TLSTicketSeed
 
     private var filesRead = 0
     private var pathsRead: Set<String> = []
     private var subjectsNoticed: Set<String> = []
 
     /// A context in which nothing has been read.
-    init(source: any ConfigurationSource, resolver: HostResolver, directory: String, prefix: String, hostName: String) {
+    init(
+        source: any ConfigurationSource, resolver: HostResolver, directory: String, prefix: String, hostName: String,
+        ticketSeed: TLSTicketSeed = TLSTicketSeed()
+    ) {
+        self.ticketSeed = ticketSeed
         self.source = source
         self.resolver = resolver
         self.directory = directory
@@ -45,7 +53,8 @@ struct ParseContext {
 
     /// Reads a file and keeps its text; a failure is an error at `position`.
     mutating func read(
-        _ path: String, as kind: ConfigurationText.Kind, at position: Position
+        _ path: String, as kind: ConfigurationText.Kind, at position: Position,
+        failure: (SourceError) -> String = \.text
     ) throws(ConfigurationError) -> [UInt8] {
         filesRead += 1
         guard filesRead <= ParseContext.filesMaximum else {
@@ -57,7 +66,7 @@ struct ParseContext {
         do throws(SourceError) {
             content = try source.read(path)
         } catch {
-            throw ConfigurationError(error.text, at: position)
+            throw ConfigurationError(failure(error), at: position)
         }
         if pathsRead.insert(path).inserted {
             texts.append(ConfigurationText(path: path, content: content, kind: kind))

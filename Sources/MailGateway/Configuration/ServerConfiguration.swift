@@ -32,16 +32,21 @@ struct ServerDraft: Sendable {
     /// Checks and completes all servers. As in nginx one kind of mistake is looked for in all servers
     /// before the next kind: protocols, then authenticators, then back-ends.
     static func configurations(
-        of drafts: [ServerDraft], in mail: Scope, _ context: ParseContext
+        of drafts: [ServerDraft], in mail: Scope, _ context: inout ParseContext
     ) throws(ConfigurationError) -> [ServerConfiguration] {
         var protocols: [MailProtocol] = []
         for draft in drafts { protocols.append(try draft.mailProtocol()) }
+        var contexts: [TLSContext?] = []
+        for (draft, mailProtocol) in zip(drafts, protocols) {
+            contexts.append(try draft.tlsContext(mailProtocol, mail, &context))
+        }
         var authenticators: [AuthenticatorSettings] = []
         for draft in drafts { authenticators.append(try draft.authenticator(mail)) }
         for (draft, authenticator) in zip(drafts, authenticators) { try draft.checkBackEnd(authenticator, mail) }
         return drafts.indices.map { index in
             let draft = drafts[index]
-            let settings = draft.settings(protocols[index], authenticators[index], mail, hostName: context.hostName)
+            var settings = draft.settings(protocols[index], authenticators[index], mail, hostName: context.hostName)
+            settings.tls = contexts[index]
             return ServerConfiguration(
                 position: draft.position, settings: settings,
                 listeners: draft.scope.value(of: MailDirectives.listen) ?? [],
@@ -58,6 +63,17 @@ struct ServerDraft: Sendable {
         throw ConfigurationError(
             "unknown mail protocol for server", at: position,
             accepted: "No port of the server is a well-known one; add protocol imap, pop3 or smtp.")
+    }
+
+    private func tlsContext(
+        _ mailProtocol: MailProtocol, _ mail: Scope, _ context: inout ParseContext
+    ) throws(ConfigurationError) -> TLSContext? {
+        let values = ScopeChain(scope, mail)
+        let listeners = scope.value(of: MailDirectives.listen) ?? []
+        let name = values[MailDirectives.serverName] ?? context.hostName
+        let label = ([mailProtocol.rawValue, name] + listeners.map(\.address.description)).joined(separator: " ")
+        return try TLSAssembly(values, at: position)
+            .serverContext(listeners, mailProtocol, label: label, &context)
     }
 
     /// `auth_http` or `auth_file`; the innermost level that has one of them decides.
@@ -119,6 +135,8 @@ struct ServerDraft: Sendable {
         settings.capabilities = values[own.capabilities]
         settings.mechanisms = values[own.mechanisms]
         if mailProtocol == .smtp { settings.greetingDelay = values[ProtocolDirectives.smtpGreetingDelay] }
+        settings.startTLS = values[TLSDirectives.startTLS]
+        settings.passesClientCertificate = values[AuthenticatorDirectives.passesClientCertificate]
         settings.backEnd = values[ProxyDirectives.proxyPass]
         settings.proxy = proxySettings(values)
         return settings

@@ -30,6 +30,9 @@ struct SessionLine {
             self.init(level, SessionLine.text(fault), while: action, context)
         case .accessDenied:
             self.init(level, "access forbidden by rule", while: nil, context)
+        case .secured(let tls):
+            let reused = tls.isResumed ? ", reused session" : ""
+            self.init(level, "SSL: \(tls.version), cipher: \(tls.cipher)\(reused)", while: action, context)
         case .note(let note):
             self.init(level, SessionLine.text(note), while: action, context)
         case .clientFailed(let error):
@@ -142,6 +145,7 @@ struct SessionLine {
         case .timedOut: "client \(error)"
         // A client that simply goes leaves no line, as in nginx.
         case .closed, .cancelled, .noPlace: nil
+        case .tls(let failure): failure.text
         case .system: "\(error)"
         }
     }
@@ -181,7 +185,8 @@ struct SessionLine {
         case .backEndFailed(.io(.timedOut)), .backEndFailed(.invalidResponse(_, isPassedOn: true)): .info
         case .authenticatorFailed, .backEndFailed, .proxyHeaderRefused, .accessDenied: .error
         case .relaySourceFailed(.backEnd, _), .ended(.relayed(.failed(_, sendingTo: .backEnd), _, _, _)): .error
-        case .note(.command): .debug
+        case .clientFailed(.tls(let failure)): failure.reason == .ours ? .crit : .info
+        case .note(.command), .secured: .debug
         case .relaySourceFailed(.client, _), .connected, .note, .clientFailed, .loginRefused, .loggedIn, .ended: .info
         }
     }

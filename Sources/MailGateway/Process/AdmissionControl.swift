@@ -41,13 +41,14 @@ actor AdmissionControl {
         let server = assignment.servers.servers[route.server]
         count += 1
         guard server.clients.take() else {
-            refuse(descriptor, of: server, assignment.servers.logs[route.server])
+            refuse(descriptor, of: server, assignment.servers.logs[route.server], inClear: !route.listen.options.hasTLS)
             return nil
         }
         let connection = Descriptor(adopting: descriptor, of: executor, place: server.clients)
         return MailSession(
             number: count, connection: connection, listener: route.listen.address,
-            expectsProxyHeader: route.listen.options.hasProxyHeaders, server: server, executor: executor)
+            expectsProxyHeader: route.listen.options.hasProxyHeaders,
+            beginsWithTLS: route.listen.options.hasTLS, server: server, executor: executor)
     }
 
     /// The address a client came to; asked for only where it chooses between servers.
@@ -56,8 +57,8 @@ actor AdmissionControl {
         return executor.kernel.localAddress(of: descriptor) ?? socket.listen.address
     }
 
-    private func refuse(_ descriptor: Int32, of server: MailServer, _ log: SessionLog) {
-        executor.kernel.sendAtOnce(server.farewell(.busy), on: descriptor)
+    private func refuse(_ descriptor: Int32, of server: MailServer, _ log: SessionLog, inClear: Bool) {
+        if inClear { executor.kernel.sendAtOnce(server.farewell(.busy), on: descriptor) }
         executor.kernel.close(descriptor)
         // As nginx words it, so that watchers of its log find it; it is the worker's budget unless the
         // server's own is what is full.

@@ -18,11 +18,14 @@ struct Setup: Sendable {
         let options: RunOptions
         /// Without a configuration file there is the demo.
         let demo: Demo?
+        /// Kept over reloads, so that clients go on with their TLS sessions.
+        let ticketSeed = TLSTicketSeed()
 
         /// Reads and checks the configuration.
         func load() throws(StartFailure) -> Configuration {
             do throws(ConfigurationError) {
-                return try options.loadConfiguration(demo: demo?.ports ?? DemoConfiguration.placeholders)
+                return try options.loadConfiguration(
+                    demo: demo?.ports ?? DemoConfiguration.placeholders, ticketSeed: ticketSeed)
             } catch {
                 throw StartFailure(error)
             }

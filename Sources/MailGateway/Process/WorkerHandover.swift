@@ -14,6 +14,9 @@ struct WorkerHandover: Sendable, Hashable {
     /// Bytes before the message.
     static let prefixCount = 8
 
+    /// What texts are for, by their numbers on the wire.
+    fileprivate static let kinds: [ConfigurationText.Kind] = [.directives, .accounts, .tls]
+
     var origin: Configuration.Origin
     /// The worker's own number, counted from 0.
     var number: Int
@@ -34,7 +37,7 @@ struct WorkerHandover: Sendable, Hashable {
         writer.put(origin.texts.count)
         for text in origin.texts {
             writer.put(text.path)
-            writer.put(text.kind == .accounts ? 1 : 0)
+            writer.put(WorkerHandover.kinds.firstIndex(of: text.kind) ?? 0)
             writer.put(text.content)
         }
         writer.put(origin.resolutions.count)
@@ -43,6 +46,10 @@ struct WorkerHandover: Sendable, Hashable {
             writer.put(addresses.count)
             for address in addresses { writer.put(address.description) }
         }
+        // Numbers have four bytes; seconds since 1970 in hours have less.
+        writer.put(Int(truncatingIfNeeded: origin.ticketSeed.epoch))
+        writer.put(origin.ticketSeed.secrets.count)
+        for secret in origin.ticketSeed.secrets { writer.put(secret) }
         writer.put(number)
         for list in [sockets, newcomers, inherited.map(Int.init)] {
             writer.put(list.count)
@@ -71,14 +78,15 @@ struct WorkerHandover: Sendable, Hashable {
         var reader = HandoverReader(bytes)
         guard let path = reader.text(), let prefix = reader.text(), let globalDirectives = reader.text(),
             let hostName = reader.text(), let texts = reader.list({ $0.configurationText() }),
-            let resolutions = reader.list({ $0.resolution() }), let number = reader.number(),
+            let resolutions = reader.list({ $0.resolution() }), let ticketSeed = reader.ticketSeed(),
+            let number = reader.number(),
             let sockets = reader.list({ $0.number() }), let newcomers = reader.list({ $0.number() }),
             let inherited = reader.list({ $0.number().flatMap { Int32(exactly: $0) } }),
             inherited.isEmpty || inherited.count == newcomers.count, reader.isAtEnd
         else { return nil }
         origin = Configuration.Origin(
             path: path, prefix: prefix, globalDirectives: globalDirectives, hostName: hostName, texts: texts,
-            resolutions: Dictionary(resolutions, uniquingKeysWith: { first, _ in first }))
+            resolutions: Dictionary(resolutions, uniquingKeysWith: { first, _ in first }), ticketSeed: ticketSeed)
         self.number = number
         self.sockets = sockets
         self.newcomers = newcomers
@@ -161,8 +169,14 @@ private struct HandoverReader {
     }
 
     mutating func configurationText() -> ConfigurationText? {
-        guard let path = text(), let kind = number(), kind <= 1, let content = content() else { return nil }
-        return ConfigurationText(path: path, content: content, kind: kind == 1 ? .accounts : .directives)
+        guard let path = text(), let kind = number(), kind < WorkerHandover.kinds.count, let content = content()
+        else { return nil }
+        return ConfigurationText(path: path, content: content, kind: WorkerHandover.kinds[kind])
+    }
+
+    mutating func ticketSeed() -> TLSTicketSeed? {
+        guard let epoch = number(), let secrets = list({ $0.content() }) else { return nil }
+        return TLSTicketSeed(epoch: UInt64(epoch), secrets: secrets)
     }
 
     mutating func resolution() -> (String, [SocketAddress])? {

@@ -100,6 +100,10 @@ package enum Farewell: Sendable, Hashable {
     case internalError
     /// `deny`.
     case denied
+    /// The client's certificate is refused (nginx-mail.md §8.3).
+    case certificateError
+    /// The client has shown no certificate and has to.
+    case certificateMissing
 }
 
 /// What a front-end reports; MailGateway puts it into words (nginx-mail.md §11).

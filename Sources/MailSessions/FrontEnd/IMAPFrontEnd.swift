@@ -38,6 +38,8 @@ package struct IMAPFrontEnd: CommandFrontEnd {
         case .shutdown: .line("* BYE Server shutting down")
         case .internalError: .line("* BAD internal server error")
         case .denied: .line("* BYE Access denied")
+        case .certificateError: .line("* BYE SSL certificate error")
+        case .certificateMissing: .line("* BYE No required SSL certificate")
         }
     }
 

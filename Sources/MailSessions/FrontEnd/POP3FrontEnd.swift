@@ -44,6 +44,8 @@ package struct POP3FrontEnd: LineFrontEnd {
         case .shutdown: .line("-ERR [SYS/TEMP] Server shutting down")
         case .internalError: .line("-ERR internal server error")
         case .denied: .line("-ERR Access denied")
+        case .certificateError: .line("-ERR SSL certificate error")
+        case .certificateMissing: .line("-ERR No required SSL certificate")
         }
     }
 

@@ -41,6 +41,8 @@ package struct SMTPFrontEnd: LineFrontEnd {
         case .internalError: .line("451 4.3.2 Internal server error")
         // RFC 5321 §3.1: in place of the greeting, for good.
         case .denied: .line("554 5.7.1 Access denied")
+        case .certificateError: .line("421 4.7.1 SSL certificate error")
+        case .certificateMissing: .line("421 4.7.1 No required SSL certificate")
         }
     }
 

@@ -45,6 +45,11 @@ package struct ClientTLS: Sendable, Hashable {
     /// OpenSSL's code of the verification: 0 is good; 1 without a certificate.
     package var verificationCode: UInt32 = 1
     package var certificate: ClientCertificate?
+    /// A session of before was gone on with.
+    package var isResumed = false
+    /// What our certificate is signed with, and its key, such as `EC256`.
+    package var signatureAlgorithm: String?
+    package var keyAlgorithm: String?
 
     package init(version: String, cipher: String) {
         self.version = version

@@ -35,15 +35,15 @@ package final class MailServer: Sendable {
 
     /// The protocol's line for a client that must go; such as one that there is no place for.
     package func farewell(_ reason: Farewell) -> [UInt8] {
-        frontEnd(salts: SaltFactory(serverName: settings.name) { _ in .fresh }).farewell(reason)
+        frontEnd(salts: SaltFactory(serverName: settings.name) { _ in .fresh }, isSecure: false).farewell(reason)
     }
 
-    /// The client's side of a new session, without TLS.
-    func frontEnd(salts: SaltFactory) -> any FrontEnd {
+    /// The client's side of a new session; `isSecure` where it begins with TLS.
+    func frontEnd(salts: SaltFactory, isSecure: Bool) -> any FrontEnd {
         switch settings.mailProtocol {
-        case .imap: IMAPFrontEnd(settings: settings, isSecure: false, salts: salts)
-        case .pop3: POP3FrontEnd(settings: settings, isSecure: false, salts: salts)
-        case .smtp: SMTPFrontEnd(settings: settings, isSecure: false, salts: salts)
+        case .imap: IMAPFrontEnd(settings: settings, isSecure: isSecure, salts: salts)
+        case .pop3: POP3FrontEnd(settings: settings, isSecure: isSecure, salts: salts)
+        case .smtp: SMTPFrontEnd(settings: settings, isSecure: isSecure, salts: salts)
         }
     }
 

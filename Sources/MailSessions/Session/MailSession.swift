@@ -3,7 +3,7 @@ import AsyncIO
 /// One client's stay, from the accepted connection to the end of the relay.
 ///
 /// ```
-///   PROXY header → greeting → authenticating ⇄ asking the authenticator → connecting → logging in → relaying → end
+///   PROXY header → TLS → greeting → authenticating ⇄ asking the authenticator → connecting → logging in → relaying → end
 /// ```
 /// It is served in two tasks: `logIn`, with its deep calls, whose stack is given back when it ends, and
 /// `relay`, which waits for hours in as shallow a stack as can be. What is not needed any more is let go.
@@ -12,20 +12,23 @@ package actor MailSession {
         unsafe client.executor.asUnownedSerialExecutor()
     }
     let server: MailServer
-    private let client: Socket
-    private var context: SessionContext
+    let client: Socket
+    var context: SessionContext
     /// `listen … proxy_protocol`: a PROXY header comes first, or nothing does.
     private let expectsProxyHeader: Bool
     private let start: Instant
+    /// `listen … ssl`: nothing is said in clear.
+    let beginsWithTLS: Bool
     /// From the login to the end.
-    private var relay: Relay?
+    private var relay: (any Relaying)?
 
     /// A session for the client that `connection` leads to; nothing happens before `run`.
     package init(
         number: UInt64, connection: Descriptor, listener: SocketAddress, expectsProxyHeader: Bool = false,
-        server: MailServer, executor: RingExecutor
+        beginsWithTLS: Bool = false, server: MailServer, executor: RingExecutor
     ) {
         self.expectsProxyHeader = expectsProxyHeader
+        self.beginsWithTLS = beginsWithTLS
         client = Socket(connection, scope: CancellationScope(on: executor))
         start = executor.now
         self.server = server
@@ -76,10 +79,12 @@ package actor MailSession {
 
     private func establish() async throws(SessionEnd) -> Login {
         var early = ByteQueue()
-        let facts = try await identify(&early)
+        var facts = try await identify(&early)
         try checkAccess()
+        if beginsWithTLS { facts.tls = try await secureClient(early.takeAll()) }
         let salts = SaltFactory(serverName: server.settings.name) { _ in .fresh }
-        let request = try await converse(server.frontEnd(salts: salts), with: facts, early)
+        let frontEnd = server.frontEnd(salts: salts, isSecure: beginsWithTLS)
+        let request = try await converse(frontEnd, with: &facts, early)
         let deadline = client.executor.now + server.settings.timeout
         let backEnd = try await reach(request, facts, deadline)
         let login = server.backEndLogin(request.credentials, request.context, facts)
@@ -127,7 +132,7 @@ package actor MailSession {
     private func checkAccess() throws(SessionEnd) {
         guard !server.settings.access.admit(context.client) else { return }
         report(.accessDenied)
-        client.sendAtOnce(server.farewell(.denied))
+        sayFarewell(.denied)
         throw .denied
     }
 
@@ -143,7 +148,7 @@ package actor MailSession {
 
     /// - Parameter early: what the client has said already.
     private func converse(
-        _ frontEnd: some FrontEnd, with facts: ClientFacts, _ early: consuming ByteQueue
+        _ frontEnd: some FrontEnd, with facts: inout ClientFacts, _ early: consuming ByteQueue
     ) async throws(SessionEnd) -> Request {
         var frontEnd = frontEnd
         frontEnd.input = early
@@ -153,6 +158,7 @@ package actor MailSession {
         do throws(IOError) {
             outcome = try await Conversation(over: client, timeout: server.settings.timeout).run(
                 &frontEnd, note: { take($0) },
+                startTLS: { (deadline) async throws(IOError) in facts.tls = try await startTLS(deadline) },
                 answer: { (attempt) async throws(IOError) in try await decide(attempt, facts, &accepted) })
         } catch {
             throw clientFailed(error)
@@ -179,19 +185,25 @@ package actor MailSession {
         report(.note(note))
     }
 
-    private func clientFailed(_ error: IOError, saysFarewell: Bool = true) -> SessionEnd {
+    func clientFailed(_ error: IOError, saysFarewell: Bool = true) -> SessionEnd {
         switch error {
         case .timedOut:
             report(.clientFailed(error))
-            if saysFarewell { client.sendAtOnce(server.farewell(.timeout)) }
+            if saysFarewell { sayFarewell(.timeout) }
             return .timedOut
         case .cancelled:
-            if saysFarewell { client.sendAtOnce(server.farewell(.shutdown)) }
+            if saysFarewell { sayFarewell(.shutdown) }
             return .cancelled
         default:
             report(.clientFailed(error))
             return .clientFailed(error)
         }
+    }
+
+    /// Says why the client must go, if it can be said: never in clear to a client of TLS.
+    func sayFarewell(_ reason: Farewell) {
+        guard !beginsWithTLS || client.handle.tls != nil else { return }
+        client.sendAtOnce(server.farewell(reason))
     }
 
     private func decide(
@@ -224,7 +236,7 @@ package actor MailSession {
     private static let lingerTime = Duration.seconds(1)
     private static let lingerBytes = 256 * 1024
 
-    private func linger() async {
+    func linger() async {
         client.shutdownSending()
         let deadline = client.executor.now + MailSession.lingerTime
         var discarded = 0
@@ -302,14 +314,21 @@ package actor MailSession {
     private func prepareRelay(_ login: Login) {
         context.phase = .relaying
         report(.loggedIn)
-        relay = Relay(
-            client: client, backEnd: login.backEnd, timeout: server.settings.proxy.timeout,
-            toBackEnd: login.toBackEnd, toClient: login.toClient)
+        let timeout = server.settings.proxy.timeout
+        let hasTLS = client.handle.tls != nil || login.backEnd.handle.tls != nil
+        relay =
+            hasTLS
+            ? SecureRelay(
+                client: client, backEnd: login.backEnd, timeout: timeout, toBackEnd: login.toBackEnd,
+                toClient: login.toClient)
+            : Relay(
+                client: client, backEnd: login.backEnd, timeout: timeout, toBackEnd: login.toBackEnd,
+                toClient: login.toClient)
     }
 
     // Not part of `relay`, whose stack would be kept large enough for it as long as the relay lasts.
     @inline(never)
-    private func conclude(_ relay: Relay) {
+    private func conclude(_ relay: any Relaying) {
         if let failure = relay.sourceFailure {
             report(.relaySourceFailed(failure.side, .system(.recv, code: failure.code)))
         }

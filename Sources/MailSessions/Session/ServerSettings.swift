@@ -22,6 +22,10 @@ package struct ServerSettings: Sendable {
     package var bareLineFeed: BareLineFeedPolicy
     /// `starttls`.
     package var startTLS = StartTLSPolicy.off
+    /// Certificates, keys and rules; nil where neither `listen … ssl` nor `starttls` asks for them.
+    package var tls: TLSContext?
+    /// `auth_http_pass_client_cert`.
+    package var passesClientCertificate = false
     /// `imap_capabilities` and its siblings, in the order written.
     package var capabilities: [String]
     /// `imap_auth` and its siblings.

@@ -8,6 +8,8 @@ package enum SessionEvent: Sendable {
     case proxyHeaderRefused(ProxyProtocolFault)
     /// `deny`.
     case accessDenied
+    /// A TLS handshake with the client is done.
+    case secured(ClientTLS)
     /// Something the client did that is worth a line.
     case note(FrontEndNote)
     /// The client ended or broke the connection where more was expected of it.

@@ -77,6 +77,8 @@ package enum ProxyProtocolHeader {
         var value = [flags] + bigEndian(tls.verificationCode) + field(0x21, Array(tls.version.utf8))
         if let name = tls.certificate?.commonName { value += field(0x22, Array(name.utf8)) }
         value += field(0x23, Array(tls.cipher.utf8))
+        if let name = tls.signatureAlgorithm { value += field(0x24, Array(name.utf8)) }
+        if let name = tls.keyAlgorithm { value += field(0x25, Array(name.utf8)) }
         return fields + field(0x20, value)
     }
 

@@ -129,10 +129,8 @@ import Testing
             "mail { auth_file data:; server {\nlisten 143; } }",
             "no \"proxy_pass\" is defined for the \"auth_file\" directive \(at):1"),
         Mistake("mail { starttls maybe; }", "invalid value \"maybe\" \(at):1"),
-        Mistake("mail { starttls only; }", "\"starttls\" is not supported yet \(at):1"),
-        Mistake("mail { ssl_certificate a; }", "\"ssl_certificate\" is not supported yet \(at):1"),
+        Mistake("mail { ssl on; }", "\"ssl\" is no directive any more \(at):1"),
         Mistake("mail { ssl_protocols TLSv1.2 foo; }", "invalid value \"foo\" \(at):1"),
-        Mistake("mail { ssl_protocols TLSv1.2; }", "\"ssl_protocols\" is not supported yet \(at):1"),
         Mistake("mail { resolver 192.0.2.1; }", "\"resolver\" is not supported yet \(at):1"),
     ])
     func refused(_ row: Mistake) {

@@ -55,7 +55,7 @@ import Testing
         Mistake("1 so_keepalive=1ms::", "invalid so_keepalive value: \"1ms::\""),
         Mistake("1 multipath=on", "invalid parameter \"multipath=on\""),
         Mistake("1 proxy_protocol=on", "invalid parameter \"proxy_protocol=on\""),
-        Mistake("993 ssl", "TLS is not in this build yet: the \"ssl\" parameter of \"listen\" is refused"),
+        Mistake("993 ssl", "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive"),
         Mistake("1; listen *:1", "duplicate \"0.0.0.0:1\" address and port pair"),
         Mistake("1-3; listen 2", "duplicate \"0.0.0.0:2\" address and port pair"),
         Mistake("unix:/a; listen unix:/a", "duplicate \"unix:/a\" address and port pair"),

@@ -13,6 +13,7 @@ import Testing
                 ConfigurationText(path: "/etc/gw/main.conf", content: Array("events { }".utf8), kind: .directives),
                 ConfigurationText(path: "/etc/gw/users", content: [0, 255, 13, 10], kind: .accounts),
                 ConfigurationText(path: "/etc/gw/empty", content: [], kind: .directives),
+                ConfigurationText(path: "/etc/gw/key.pem", content: [1], kind: .tls),
             ],
             resolutions: [
                 "two.example": [.ipv4(IPv4Address(192, 0, 2, 1), port: 0), .ipv6(.loopback, port: 0)], "none": [],

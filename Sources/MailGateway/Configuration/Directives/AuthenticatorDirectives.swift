@@ -22,6 +22,10 @@ enum AuthenticatorDirectives {
         "auth_http_keepalive", in: [.mail, .server], .number(0...65536), default: "32",
         "How many idle connections to the service each worker keeps; `0` closes each after its answer. Not in nginx.")
 
+    static let passesClientCertificate = Setting(
+        "auth_http_pass_client_cert", in: [.mail, .server], .flag, default: "off",
+        "Whether the service gets the client's certificate as a whole (`Auth-SSL-Cert`).")
+
     static let authFile = Setting(
         "auth_file", in: [.mail, .server], accounts, shown: "none",
         "A file of accounts that decides without a service: a path relative to the main file's directory, or "
@@ -32,7 +36,7 @@ enum AuthenticatorDirectives {
     static let rows: [Directive] = [
         authHTTP.directive, authHTTPHeader.directive, authHTTPTimeout.directive, authHTTPKeepAlive.directive,
         authFile.directive,
-        .unsupported("auth_http_pass_client_cert", .flag, "Sends the client's certificate to the service.") { !$0 },
+        passesClientCertificate.directive,
     ]
 
     private static let urlForms = "It must be [http://]host[:port][/path] or unix:/socket[:/path]."

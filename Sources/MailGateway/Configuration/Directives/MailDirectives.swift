@@ -11,8 +11,7 @@ enum MailDirectives {
             + "`ipv6only` (on) and `so_keepalive` are those of the socket. `bind` gives the address a socket of its own "
             + "although another `listen` has a wildcard with the same port; the other socket options imply it. "
             + "`reuseport` gives each worker a socket of its own, `multipath` lets clients use Multipath TCP where the "
-            + "kernel has it. An address and port belongs to one server only. `ssl` "
-            + "is refused until this build has TLS.")
+            + "kernel has it. An address and port belongs to one server only. `ssl` begins each connection with TLS.")
 
     static let mailProtocol = Setting(
         "protocol", in: .server, protocolName, shown: "by port", repetition: .replaces,

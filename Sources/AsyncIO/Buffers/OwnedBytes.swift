@@ -1,0 +1,68 @@
+import Glibc
+
+/// Bytes in memory of one's own that grows, and that can be handed over without a copy.
+///
+/// Not an array, because an array's memory cannot be given to the kernel for longer than a call.
+// Safety: `base` holds `capacity` bytes, `count` of them in use; freed in `deinit` unless taken.
+@safe
+struct OwnedBytes: ~Copyable {
+    private var base: UnsafeMutableRawPointer?
+    private(set) var count = 0
+    private var capacity = 0
+
+    /// No bytes, and no memory.
+    init() { unsafe base = nil }
+
+    deinit { unsafe free(base) }
+
+    var isEmpty: Bool { count == 0 }
+
+    /// Appends a copy of `bytes`.
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        guard let source = bytes.baseAddress, unsafe !bytes.isEmpty else { return }
+        unsafe memcpy(room(for: bytes.count), source, bytes.count)
+        count += bytes.count
+    }
+
+    /// Appends what `fill` writes: it gets memory for `length` bytes at least, and returns how many it
+    /// used, or less than 1 for none.
+    mutating func append(upTo length: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
+        let start = unsafe room(for: length)
+        let filled = unsafe fill(UnsafeMutableRawBufferPointer(start: start, count: capacity - count))
+        count += max(0, filled)
+        return filled
+    }
+
+    /// Reads the bytes.
+    func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        unsafe body(UnsafeRawBufferPointer(start: base, count: count))
+    }
+
+    /// A copy of the bytes.
+    var bytes: [UInt8] { unsafe withBytes { unsafe Array($0) } }
+
+    /// Forgets the bytes and keeps the memory.
+    mutating func removeAll() { count = 0 }
+
+    /// Hands the memory over, to be freed with `free`; nothing is left here.
+    mutating func take() -> UnsafeMutableRawBufferPointer {
+        defer {
+            unsafe base = nil
+            count = 0
+            capacity = 0
+        }
+        return unsafe UnsafeMutableRawBufferPointer(start: base, count: count)
+    }
+
+    /// Where `length` more bytes can be written.
+    private mutating func room(for length: Int) -> UnsafeMutableRawPointer {
+        if count + length > capacity {
+            let larger = max(count + length, 2 * capacity)
+            guard let moved = unsafe realloc(base, larger) else { preconditionFailure("no memory for \(larger) bytes") }
+            unsafe base = moved
+            capacity = larger
+        }
+        guard let base = unsafe base else { preconditionFailure("room for nothing was asked for") }
+        return unsafe base + count
+    }
+}

@@ -1,0 +1,191 @@
+import Glibc
+
+/// One side of a `SecureRelay`: its connection, its TLS if it has one, and what waits to be sent to it.
+///
+/// At most one receive and one send are in flight. What the peer says is decrypted, encrypted for the
+/// other leg and put into that leg's queue at once; a leg whose opposite has much in its queue is not
+/// read from.
+final class SecureLeg: CompletionHandler {
+    private let connection: Descriptor
+    private let side: Relay.Side
+    // Safety of `unowned`: the relay owns both legs and outlives what they have in flight.
+    private unowned var relay: SecureRelay?
+    private unowned var opposite: SecureLeg?
+
+    private var receiving: Operation?
+    private var sending: Operation?
+    /// As it will go over the wire.
+    private var queue = OwnedBytes()
+    /// Plaintext received from this side.
+    private(set) var byteCount: UInt64
+    private var sourceEnded = false
+    private var hasSaidFarewell = false
+    /// What this side sent before its end was delivered, and the other side told.
+    private(set) var isFinished = false
+
+    /// What one receive takes at most, and what waits at most before the other side is read again.
+    private static let portion = 64 << 10
+
+    /// - Parameter receivedBefore: bytes that the relay begins with, which came from this side.
+    init(_ connection: Descriptor, _ side: Relay.Side, receivedBefore: Int) {
+        self.connection = connection
+        self.side = side
+        byteCount = UInt64(receivedBefore)
+        super.init(())
+    }
+
+    /// Nothing is in flight.
+    var isIdle: Bool { receiving == nil && sending == nil }
+
+    func begin(in relay: SecureRelay, opposite: SecureLeg) {
+        self.relay = relay
+        self.opposite = opposite
+        // What the login left behind in this side's TLS.
+        var early = ByteQueue()
+        connection.tls?.takePlaintext(into: &early)
+        guard !early.isEmpty else { return }
+        byteCount += UInt64(early.count)
+        unsafe early.takeAll().withUnsafeBytes { unsafe opposite.enqueue($0) }
+    }
+
+    /// Puts plaintext for this side into its queue.
+    func enqueue(_ plaintext: UnsafeRawBufferPointer) {
+        if let tls = connection.tls {
+            unsafe tls.send(plaintext, wire: &queue)
+        } else {
+            unsafe queue.append(plaintext)
+        }
+    }
+
+    /// Starts whatever can go on: a send of what is queued, a receive while the other side keeps up.
+    func pump(_ relay: SecureRelay) {
+        guard !relay.isEnding, let opposite else { return }
+        if opposite.sourceEnded, !hasSaidFarewell { sayFarewell() }
+        if sending == nil, !queue.isEmpty { startSending(relay) }
+        if opposite.sourceEnded, !opposite.isFinished, sending == nil { endSending(relay, opposite) }
+        if receiving == nil, !sourceEnded, opposite.queue.count < SecureLeg.portion, !relay.isEnding {
+            receiving = relay.executor.start(
+                .receiveBundle(limit: UInt32(SecureLeg.portion), expectsSilence: true), on: connection.number,
+                deadline: relay.nextDeadline, scope: relay.scope, handler: self)
+        }
+    }
+
+    func stop(in relay: SecureRelay) {
+        if let receiving { relay.executor.cancel(receiving) }
+        if let sending { relay.executor.cancel(sending) }
+    }
+
+    func setDeadline(_ deadline: Instant, in relay: SecureRelay) {
+        if let receiving { relay.executor.setDeadline(deadline, of: receiving) }
+        if let sending { relay.executor.setDeadline(deadline, of: sending) }
+    }
+
+    // MARK: Sending
+
+    private func startSending(_ relay: SecureRelay) {
+        sending = relay.executor.start(
+            .send, on: connection.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self,
+            outgoing: unsafe Outgoing(taking: queue.take()))
+    }
+
+    /// Nothing more will come from the other side: TLS says so behind all that came before.
+    private func sayFarewell() {
+        hasSaidFarewell = true
+        guard let farewell = connection.tls?.close() else { return }
+        unsafe farewell.withUnsafeBytes { unsafe queue.append($0) }
+    }
+
+    /// All that the other side said has left: so does its end.
+    private func endSending(_ relay: SecureRelay, _ opposite: SecureLeg) {
+        opposite.isFinished = true
+        // The second end needs no half-close: the relay is over, and its owner closes both connections.
+        if !isFinished { relay.executor.kernel.shutdownSending(connection.number) }
+        relay.legFinished()
+    }
+
+    private func sent(_ outgoing: Outgoing, _ completion: Completion, _ relay: SecureRelay) {
+        if relay.isEnding || outgoing.rest == 0 { return }
+        switch completion.result {
+        case -ETIME:
+            relay.deadlinePassed()
+            if relay.isEnding { return }
+            // To be gone on with, in front of what came meanwhile.
+            var rest = OwnedBytes()
+            unsafe outgoing.unsentBytes(in: relay.executor.kernel.buffers).withUnsafeBytes { unsafe rest.append($0) }
+            unsafe queue.withBytes { unsafe rest.append($0) }
+            queue = rest
+        default:
+            do throws(IOError) {
+                _ = try completion.value(of: .send)
+            } catch {
+                relay.finish(error == .cancelled ? .cancelled : .failed(error, sendingTo: side))
+            }
+        }
+    }
+
+    // MARK: Receiving
+
+    private func received(_ completion: Completion, _ relay: SecureRelay, _ opposite: SecureLeg) {
+        if completion.result > 0, let first = completion.buffer {
+            let pool = relay.executor.kernel.buffers
+            for piece in pool.pieces(first: first, length: Int(completion.result)) {
+                if !relay.isEnding { unsafe take(pool.memory(of: piece), opposite) }
+                relay.executor.giveBack(piece.buffer)
+            }
+            relay.noteActivity()
+        } else if completion.result == -ETIME {
+            relay.deadlinePassed()
+        } else if completion.result == -ECANCELED {
+            if relay.scope.isCancelled { relay.finish(.cancelled) }
+        } else {
+            // A read error counts as the end of the stream: what was received before still counts.
+            if completion.result < 0 { relay.sourceFailed(side, code: -completion.result) }
+            connection.tls?.endOfStream()
+            sourceEnded = true
+        }
+        switch connection.tls?.state {
+        case .failed(let failure):
+            // The alert that says why, if there is one and nothing is on its way before it.
+            if sending == nil {
+                relay.executor.kernel.sendAtOnce(queue.bytes, on: connection.number)
+            }
+            relay.finish(.failed(.tls(failure), sendingTo: side))
+        case .ended: sourceEnded = true
+        case .open, .handshaking, nil: break
+        }
+    }
+
+    /// Hands a piece of what the peer sent on to the other leg.
+    private func take(_ bytes: UnsafeRawBufferPointer, _ opposite: SecureLeg) {
+        guard let tls = connection.tls else {
+            byteCount += UInt64(bytes.count)
+            return unsafe opposite.enqueue(bytes)
+        }
+        if opposite.connection.tls == nil {
+            let before = opposite.queue.count
+            unsafe tls.receive(bytes, plaintext: &opposite.queue, wire: &queue)
+            byteCount += UInt64(opposite.queue.count - before)
+        } else {
+            var plaintext = OwnedBytes()
+            unsafe tls.receive(bytes, plaintext: &plaintext, wire: &queue)
+            byteCount += UInt64(plaintext.count)
+            unsafe plaintext.withBytes { unsafe opposite.enqueue($0) }
+        }
+    }
+
+    override func completed(_ operation: Operation, _ completion: Completion) {
+        guard let relay, let opposite else { return }
+        if operation === receiving {
+            receiving = nil
+            received(completion, relay, opposite)
+            // TLS may have said something to the peer, too.
+            opposite.pump(relay)
+        } else if let outgoing = operation.outgoing {
+            sending = nil
+            sent(outgoing, completion, relay)
+            opposite.pump(relay)
+        }
+        pump(relay)
+        relay.concludeIfOver()
+    }
+}

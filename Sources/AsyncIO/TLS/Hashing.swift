@@ -1,0 +1,29 @@
+import COpenSSL
+
+/// Digests that TLS needs of its own.
+enum Hashing {
+    /// SHA-256 of `bytes`.
+    static func sha256(_ bytes: [UInt8]) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: 32)
+        let isDone = unsafe EVP_Digest(bytes, bytes.count, &digest, nil, EVP_sha256(), nil) == 1
+        precondition(isDone, "OpenSSL has SHA-256")
+        return digest
+    }
+
+    /// HMAC-SHA-256 of a label under `key`.
+    static func hmac(_ key: [UInt8], _ label: String) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: 32)
+        let label = Array(label.utf8)
+        let result = unsafe HMAC(EVP_sha256(), key, Int32(key.count), label, label.count, &digest, nil)
+        precondition(unsafe result != nil, "OpenSSL has HMAC")
+        return digest
+    }
+
+    /// Random bytes fit for keys.
+    static func random(_ count: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let isDone = unsafe RAND_bytes(&bytes, Int32(count)) == 1
+        precondition(isDone, "the system has randomness")
+        return bytes
+    }
+}

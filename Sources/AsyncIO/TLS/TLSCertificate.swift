@@ -1,0 +1,161 @@
+import COpenSSL
+
+/// Reads certificates, keys and lists out of PEM texts, and certificates' contents.
+// Safety: each object belongs to the function that made it, which frees it before it returns or hands
+// it to a caller that says so.
+enum TLSCertificate {
+    /// A reference to an OpenSSL certificate.
+    // Safety: the one reference that it was given, freed once.
+    @safe
+    final class Certificate {
+        let pointer: OpaquePointer
+
+        init(_ pointer: OpaquePointer) { unsafe self.pointer = pointer }
+
+        deinit { unsafe X509_free(pointer) }
+    }
+
+    /// A reference to an OpenSSL list of revoked certificates.
+    // Safety: as above.
+    @safe
+    final class RevocationList {
+        let pointer: OpaquePointer
+
+        init(_ pointer: OpaquePointer) { unsafe self.pointer = pointer }
+
+        deinit { unsafe X509_CRL_free(pointer) }
+    }
+
+    /// Runs `body` with a BIO over `content`, which is wiped nowhere: it belongs to the caller.
+    static func withBIO<Result, Failure: Error>(
+        over content: [UInt8], _ body: (OpaquePointer?) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let bio = unsafe BIO_new(BIO_s_mem())
+        defer { unsafe BIO_free(bio) }
+        _ = unsafe content.withUnsafeBytes { unsafe BIO_write(bio, $0.baseAddress, Int32($0.count)) }
+        return try unsafe body(bio)
+    }
+
+    /// All certificates of a text, in order. nil, and the error in OpenSSL's queue,
+    /// when there is none or one is broken.
+    static func all(in content: [UInt8]) -> [Certificate]? {
+        unsafe withBIO(over: content) { bio in
+            var certificates: [Certificate] = []
+            while let certificate = unsafe PEM_read_bio_X509_AUX(bio, nil, nil, nil) {
+                unsafe certificates.append(Certificate(certificate))
+            }
+            guard isAtEnd, !certificates.isEmpty else { return nil }
+            ERR_clear_error()
+            return certificates
+        }
+    }
+
+    /// All lists of revoked certificates of a text; as `all`.
+    static func revocations(in content: [UInt8]) -> [RevocationList]? {
+        unsafe withBIO(over: content) { bio in
+            var lists: [RevocationList] = []
+            while let list = unsafe PEM_read_bio_X509_CRL(bio, nil, nil, nil) {
+                unsafe lists.append(RevocationList(list))
+            }
+            guard isAtEnd, !lists.isEmpty else { return nil }
+            ERR_clear_error()
+            return lists
+        }
+    }
+
+    /// The end of a PEM text shows as "no start line".
+    private static var isAtEnd: Bool {
+        let error = ERR_peek_last_error()
+        return copenssl_error_library(error) == ERR_LIB_PEM && copenssl_error_reason(error) == PEM_R_NO_START_LINE
+    }
+
+    /// The private key of a text, tried with each passphrase; the caller frees it; as `all`.
+    static func key(in content: [UInt8], passphrases: [Secret]) -> OpaquePointer? {
+        // Without a passphrase OpenSSL's own answer would be to ask at the terminal.
+        for passphrase in passphrases.isEmpty ? [Secret([])] : passphrases {
+            ERR_clear_error()
+            var bytes = passphrase.bytes
+            defer { wipe(&bytes) }
+            let key = unsafe withBIO(over: content) { bio in
+                unsafe withUnsafeMutablePointer(to: &bytes) { pointer in
+                    unsafe PEM_read_bio_PrivateKey(
+                        bio, nil,
+                        { buffer, size, _, context in
+                            guard let context = unsafe context, let buffer = unsafe buffer else { return -1 }
+                            let bytes = unsafe context.assumingMemoryBound(to: [UInt8].self).pointee
+                            guard !bytes.isEmpty, bytes.count <= Int(size) else { return -1 }
+                            for index in bytes.indices { unsafe buffer[index] = CChar(bitPattern: bytes[index]) }
+                            return Int32(bytes.count)
+                        }, pointer)
+                }
+            }
+            if let key = unsafe key { return unsafe key }
+        }
+        return nil
+    }
+
+    // MARK: Contents
+
+    /// What others are told of `certificate`.
+    static func facts(of certificate: OpaquePointer) -> TLSCertificateFacts {
+        unsafe TLSCertificateFacts(
+            subject: name(X509_get_subject_name(certificate)), issuer: name(X509_get_issuer_name(certificate)),
+            serial: text { unsafe i2a_ASN1_INTEGER($0, X509_get0_serialNumber(certificate)) },
+            fingerprint: hexadecimal(digest(of: certificate, EVP_sha1())),
+            pem: text { unsafe PEM_write_bio_X509($0, certificate) },
+            commonName: commonName(of: certificate))
+    }
+
+    /// The digest of the whole certificate.
+    static func digest(of certificate: OpaquePointer, _ algorithm: OpaquePointer?) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var length: UInt32 = 0
+        guard unsafe X509_digest(certificate, algorithm, &digest, &length) == 1 else { return [] }
+        return Array(digest.prefix(Int(length)))
+    }
+
+    /// The algorithm that `certificate` is signed with, and its key's kind and size.
+    static func algorithms(of certificate: OpaquePointer) -> (signature: String?, key: String?) {
+        let signature = unsafe OBJ_nid2sn(X509_get_signature_nid(certificate)).map { unsafe String(cString: $0) }
+        guard let key = unsafe X509_get0_pubkey(certificate) else { return (signature, nil) }
+        let bits = unsafe EVP_PKEY_get_bits(key)
+        let kind: String? =
+            switch unsafe EVP_PKEY_get_base_id(key) {
+            case EVP_PKEY_RSA: "RSA\(bits)"
+            case EVP_PKEY_EC: "EC\(bits)"
+            case EVP_PKEY_DSA: "DSA\(bits)"
+            default: nil
+            }
+        return (signature, kind)
+    }
+
+    private static func commonName(of certificate: OpaquePointer) -> String? {
+        guard let subject = unsafe X509_get_subject_name(certificate) else { return nil }
+        let index = unsafe X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
+        guard index >= 0, let entry = unsafe X509_NAME_get_entry(subject, index) else { return nil }
+        var bytes: UnsafeMutablePointer<UInt8>?
+        let length = unsafe ASN1_STRING_to_UTF8(&bytes, X509_NAME_ENTRY_get_data(entry))
+        guard length >= 0, let start = unsafe bytes else { return nil }
+        defer { unsafe CRYPTO_free(start, "", 0) }
+        return unsafe String(decoding: UnsafeBufferPointer(start: start, count: Int(length)), as: UTF8.self)
+    }
+
+    private static func name(_ name: OpaquePointer?) -> String {
+        unsafe text { unsafe X509_NAME_print_ex($0, name, 0, copenssl_name_rfc2253) }
+    }
+
+    /// What `write` puts into a BIO.
+    private static func text(_ write: (OpaquePointer?) -> Int32) -> String {
+        let bio = unsafe BIO_new(BIO_s_mem())
+        defer { unsafe BIO_free(bio) }
+        _ = unsafe write(bio)
+        var start: UnsafeMutablePointer<CChar>?
+        let length = unsafe copenssl_bio_memory(bio, &start)
+        guard length > 0, let start = unsafe start else { return "" }
+        return unsafe String(decoding: UnsafeRawBufferPointer(start: start, count: length), as: UTF8.self)
+    }
+
+    static func hexadecimal(_ bytes: [UInt8]) -> String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+}

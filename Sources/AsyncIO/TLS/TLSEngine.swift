@@ -1,0 +1,276 @@
+import COpenSSL
+import Glibc
+
+/// One TLS connection as a machine fed by hand: ciphertext in, ciphertext out, plaintext both ways. No I/O.
+///
+/// ```
+///   handshaking ──done──▶ open ──close_notify, end of stream──▶ ended
+///        └──────────┴── anything wrong ──▶ failed
+/// ```
+/// Everything that is fed is worked off at once, so nothing is left inside but the beginning of a record.
+// Safety: belongs to one connection and is used on its executor's thread; OpenSSL's object is made in
+// `init` and freed in `deinit`.
+@safe
+package final class TLSEngine: @unchecked Sendable {
+    package enum State: Sendable, Hashable {
+        case handshaking, open
+        /// The peer's stream is over. `isTruncated`: without close_notify, so somebody may have cut it.
+        case ended(isTruncated: Bool)
+        case failed(TLSFailure)
+    }
+
+    /// The context in force, which SNI may have chosen.
+    package internal(set) var context: TLSContext
+    package private(set) var state = State.handshaking
+    /// A client's name for the server, by which it remembers sessions.
+    let peer: String?
+    let ssl: OpaquePointer
+    /// The end of our side of the handshake, which leaves with what is said next.
+    private var heldCiphertext: [UInt8] = []
+    /// Said by the peer in one packet with the end of its handshake (nginx-mail.md §13 row 26).
+    private var earlyPlaintext: [UInt8] = []
+
+    /// The server's side of a connection.
+    package convenience init(server context: TLSContext) {
+        self.init(context, peer: nil)
+        unsafe SSL_set_accept_state(ssl)
+    }
+
+    /// The client's side of a connection.
+    ///
+    /// - Parameters:
+    ///   - peer: whose sessions are gone on with; an address, for instance.
+    ///   - name: that the server's certificate must be for; a host name or an address in numbers.
+    ///   - sendsName: whether the server is told the name (SNI); addresses never are (RFC 6066 §3).
+    package convenience init(client context: TLSContext, peer: String, name: String, sendsName: Bool) {
+        // What is verified belongs to what is remembered.
+        self.init(context, peer: "\(peer) \(name)")
+        unsafe SSL_set_connect_state(ssl)
+        let isAddress = SocketAddress(literal: name, port: 0) != nil
+        if sendsName, !isAddress { unsafe copenssl_set_server_name(ssl, name) }
+        if context.verifies {
+            let parameters = unsafe SSL_get0_param(ssl)
+            unsafe X509_VERIFY_PARAM_set_hostflags(parameters, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
+            let isSet =
+                isAddress
+                ? unsafe X509_VERIFY_PARAM_set1_ip_asc(parameters, name)
+                : unsafe X509_VERIFY_PARAM_set1_host(parameters, name, 0)
+            // A name that cannot be compared is no reason to compare none.
+            if isSet != 1 || name.isEmpty { fail(TLSFailure(.ours, "\"\(name)\" is no name for a certificate")) }
+        }
+        if context.reusesSessions, let peer = self.peer, let session = unsafe context.sessions.session(for: peer) {
+            unsafe SSL_set_session(ssl, session)
+        }
+    }
+
+    private init(_ context: TLSContext, peer: String?) {
+        self.context = context
+        self.peer = peer
+        guard let ssl = unsafe SSL_new(context.handle), let bio = unsafe TLSScratch.makeBIO() else {
+            preconditionFailure("no memory for a TLS connection")
+        }
+        unsafe self.ssl = ssl
+        unsafe SSL_set_bio(ssl, bio, bio)
+        unsafe copenssl_set_object(ssl, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    deinit {
+        // Else OpenSSL would take a connection that just ended for an attack, and its session with it.
+        if canSend { unsafe SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN) }
+        unsafe SSL_free(ssl)
+    }
+
+    /// The engine that OpenSSL calls back about.
+    static func of(_ ssl: OpaquePointer?) -> TLSEngine? {
+        guard let object = unsafe copenssl_object(ssl) else { return nil }
+        return unsafe Unmanaged<TLSEngine>.fromOpaque(object).takeUnretainedValue()
+    }
+
+    // MARK: Bytes
+
+    /// What has to be said first: a client's hello; nothing for a server.
+    package func start() -> [UInt8] {
+        let scratch = TLSScratch.current
+        return unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0)) { shakeHands() }
+    }
+
+    /// Takes what the peer has sent; plaintext is appended to `plaintext`. Returns what has to be sent to
+    /// the peer, also after a failure (an alert).
+    package func receive(_ ciphertext: RawSpan, into plaintext: inout ByteQueue) -> [UInt8] {
+        let scratch = TLSScratch.current
+        return unsafe ciphertext.withUnsafeBytes { bytes in
+            unsafe scratch.lend(bytes) {
+                if state == .handshaking { shakeHands() }
+                while state == .open, readRecord(scratch, into: &plaintext) {}
+            }
+        }
+    }
+
+    /// The same for bytes in an array.
+    func receive(_ ciphertext: [UInt8], into plaintext: inout ByteQueue) -> [UInt8] {
+        unsafe receive(ciphertext.span.bytes, into: &plaintext)
+    }
+
+    /// Encrypts `plaintext`; nothing comes out unless the connection is open or the peer's stream has ended.
+    package func send(_ plaintext: [UInt8]) -> [UInt8] {
+        guard canSend else { return [] }
+        defer { heldCiphertext = [] }
+        guard !plaintext.isEmpty else { return heldCiphertext }
+        let scratch = TLSScratch.current
+        let ciphertext = unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0)) {
+            ERR_clear_error()
+            var written = 0
+            let result = unsafe SSL_write_ex(ssl, plaintext, plaintext.count, &written)
+            if result != 1 { fail(.ofQueue(during: "SSL_write()")) }
+        }
+        return heldCiphertext.isEmpty ? ciphertext : heldCiphertext + ciphertext
+    }
+
+    /// Keeps what the end of the handshake left over: what has to be sent, and what the peer has said already.
+    func keep(ciphertext: [UInt8], plaintext: [UInt8]) {
+        heldCiphertext = ciphertext
+        earlyPlaintext = plaintext
+    }
+
+    /// Moves what `keep` was given to `queue`.
+    func takePlaintext(into queue: inout ByteQueue) {
+        guard !earlyPlaintext.isEmpty else { return }
+        queue.append(contentsOf: earlyPlaintext)
+        wipe(&earlyPlaintext)
+    }
+
+    // MARK: Bytes, for a relay
+
+    /// As `receive` above, with both kinds of bytes appended where they will be sent from.
+    func receive(_ ciphertext: UnsafeRawBufferPointer, plaintext: inout OwnedBytes, wire: inout OwnedBytes) {
+        let scratch = TLSScratch.current
+        unsafe scratch.lend(ciphertext, &wire) {
+            while state == .open {
+                ERR_clear_error()
+                // A record that began before may be longer than what is left of this.
+                let room = max(1024, min(scratch.unread, 16 << 10))
+                let count = unsafe plaintext.append(upTo: room) { memory in
+                    unsafe Int(SSL_read(ssl, memory.baseAddress, Int32(clamping: memory.count)))
+                }
+                if count <= 0 { return endReading(Int32(count)) }
+            }
+        }
+    }
+
+    /// As `send` above.
+    func send(_ plaintext: UnsafeRawBufferPointer, wire: inout OwnedBytes) {
+        guard canSend, unsafe !plaintext.isEmpty else { return }
+        let scratch = TLSScratch.current
+        unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), &wire) {
+            ERR_clear_error()
+            var written = 0
+            let result = unsafe SSL_write_ex(ssl, plaintext.baseAddress, plaintext.count, &written)
+            if result != 1 { fail(.ofQueue(during: "SSL_write()")) }
+        }
+    }
+
+    // MARK: The end
+
+    /// Says that nothing more will come (close_notify); nothing comes out where that was said or cannot be.
+    package func close() -> [UInt8] {
+        guard canSend, unsafe SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN == 0 else { return [] }
+        let scratch = TLSScratch.current
+        return unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0)) {
+            ERR_clear_error()
+            _ = unsafe SSL_shutdown(ssl)
+        }
+    }
+
+    /// The peer's stream has ended, be it with a close_notify before or not.
+    package func endOfStream() {
+        switch state {
+        case .handshaking: fail(.closedInHandshake)
+        case .open: state = .ended(isTruncated: true)
+        case .ended, .failed: break
+        }
+    }
+
+    private var canSend: Bool {
+        switch state {
+        case .open, .ended: true
+        case .handshaking, .failed: false
+        }
+    }
+
+    private func shakeHands() {
+        ERR_clear_error()
+        let result = unsafe SSL_do_handshake(ssl)
+        if result == 1 {
+            state = .open
+        } else if unsafe SSL_get_error(ssl, result) != SSL_ERROR_WANT_READ {
+            let code = unsafe Int32(truncatingIfNeeded: SSL_get_verify_result(ssl))
+            if context.verifies, code != X509_V_OK {
+                let words = unsafe String(cString: X509_verify_cert_error_string(Int(code)))
+                ERR_clear_error()
+                fail(TLSFailure(.certificate(code), "(\(code):\(words))"))
+            } else {
+                fail(.ofQueue(during: "SSL_do_handshake()"))
+            }
+        }
+    }
+
+    /// Reads at most one record's plaintext; false when there is none.
+    private func readRecord(_ scratch: TLSScratch, into plaintext: inout ByteQueue) -> Bool {
+        ERR_clear_error()
+        let buffer = unsafe scratch.plaintext
+        let count = unsafe SSL_read(ssl, buffer.baseAddress, Int32(buffer.count))
+        if count > 0 {
+            let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<Int(count)])
+            plaintext.append(unsafe RawSpan(_unsafeBytes: bytes))
+            if let base = buffer.baseAddress { unsafe explicit_bzero(base, Int(count)) }
+            return true
+        }
+        endReading(count)
+        return false
+    }
+
+    /// Finds out why there is nothing to read.
+    private func endReading(_ result: Int32) {
+        switch unsafe SSL_get_error(ssl, result) {
+        case SSL_ERROR_WANT_READ: break
+        case SSL_ERROR_ZERO_RETURN: state = .ended(isTruncated: false)
+        default: fail(.ofQueue(during: "SSL_read()"))
+        }
+    }
+
+    private func fail(_ failure: TLSFailure) {
+        if case .failed = state { return }
+        state = .failed(failure)
+    }
+
+    // MARK: Facts
+
+    /// What was agreed on; meaningful once the handshake is done.
+    package var facts: TLSFacts {
+        let code = unsafe SSL_get_verify_result(ssl)
+        var facts = unsafe TLSFacts(
+            version: String(cString: SSL_get_version(ssl)), cipher: String(cString: copenssl_cipher_name(ssl)),
+            serverName: SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name).map { unsafe String(cString: $0) },
+            isResumed: SSL_session_reused(ssl) == 1, verificationCode: Int32(truncatingIfNeeded: code),
+            verificationText: String(cString: X509_verify_cert_error_string(code)),
+            signatureAlgorithm: context.algorithms.signature, keyAlgorithm: context.algorithms.key)
+        var name: UnsafePointer<UInt8>?
+        var length: UInt32 = 0
+        unsafe SSL_get0_alpn_selected(ssl, &name, &length)
+        if length > 0 {
+            let bytes = unsafe UnsafeBufferPointer(start: name, count: Int(length))
+            facts.applicationProtocol = unsafe String(decoding: bytes, as: UTF8.self)
+        }
+        if let certificate = unsafe SSL_get1_peer_certificate(ssl) {
+            facts.peerCertificate = unsafe TLSCertificate.facts(of: certificate)
+            unsafe X509_free(certificate)
+        }
+        return facts
+    }
+
+    /// Makes the session of this connection one that nobody goes on with: its client was refused.
+    package func forgetSession() {
+        guard let session = unsafe SSL_get_session(ssl) else { return }
+        unsafe SSL_CTX_remove_session(context.handle, session)
+    }
+}
