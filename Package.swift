@@ -28,12 +28,14 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CURing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // With a C file, for ares.h must not be seen by Swift (its header says why).
+        .target(name: "CAres", linkerSettings: [.linkedLibrary("cares")]),
         .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CYardstick", path: "Benchmarks/CYardstick"),
         .target(
             name: "AsyncIO",
             dependencies: [
-                "CLinux", "CURing", "COpenSSL", .product(name: "DequeModule", package: "swift-collections"),
+                "CAres", "CLinux", "CURing", "COpenSSL", .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: strict),
         .target(name: "MailSessions", dependencies: ["AsyncIO", "COpenSSL", "CCrypt"], swiftSettings: strict),

@@ -18,6 +18,8 @@ struct Endpoint: Sendable, Hashable {
         case listen
         /// `auth_http`: a path may follow.
         case service
+        /// `resolver`.
+        case nameServer
     }
 
     /// nginx's word for what is wrong, e.g. `invalid port`.
@@ -50,7 +52,7 @@ struct Endpoint: Sendable, Hashable {
             return
         }
         let pathStart = Endpoint.startOfPath(in: text)
-        if pathStart < text.endIndex, purpose == .listen { throw Failure(text: "invalid host") }
+        if pathStart < text.endIndex, purpose != .service { throw Failure(text: "invalid host") }
         path = String(text[pathStart...])
         let (hostPart, portPart) = try Endpoint.split(text[..<pathStart], for: purpose)
         ports = try portPart.map { (part) throws(Failure) in try Endpoint.ports(part, for: purpose) }

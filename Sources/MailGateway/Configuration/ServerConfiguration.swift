@@ -129,6 +129,8 @@ struct ServerDraft: Sendable {
         settings.maxErrors = values[MailDirectives.maxErrors]
         settings.maxConnections = values[MailDirectives.maxConnections]
         settings.realIPFrom = values[ClientDirectives.setRealIPFrom] ?? AddressSet()
+        settings.resolver = values[ClientDirectives.resolver]
+        settings.resolverTimeout = values[ClientDirectives.resolverTimeout]
         settings.access = values[ClientDirectives.allow] ?? AccessRules()
         if let policy = values[MailDirectives.bareLineFeed] { settings.bareLineFeed = policy }
         settings.clientBuffer = values[own.clientBuffer]

@@ -33,6 +33,8 @@ struct SessionLine {
         case .secured(let tls):
             let reused = tls.isResumed ? ", reused session" : ""
             self.init(level, "SSL: \(tls.version), cipher: \(tls.cipher)\(reused)", while: action, context)
+        case .clientNameFailed(let failure):
+            self.init(level, SessionLine.text(failure, context), while: action, context)
         case .note(let note):
             self.init(level, SessionLine.text(note), while: action, context)
         case .clientFailed(let error):
@@ -131,6 +133,15 @@ struct SessionLine {
         }
     }
 
+    private static func text(_ failure: ClientNameFailure, _ context: SessionContext) -> String {
+        let client = context.client.hostText
+        return switch failure {
+        case .address(let failure): "\(client) could not be resolved (\(failure))"
+        case .invalidName(let name): "\(client) resolved to invalid host name \(LogText.quoted(name))"
+        case .hostName(let name, let failure): "\"\(name)\" could not be resolved (\(failure))"
+        }
+    }
+
     private static func text(_ fault: ProxyProtocolFault) -> String {
         switch fault {
         case .broken(let excerpt): "broken header: \(LogText.quoted(excerpt))"
@@ -183,7 +194,7 @@ struct SessionLine {
         switch event {
         case .authenticatorFailed(.unreachable(_, .noPlace)), .backEndFailed(.io(.noPlace)): .alert
         case .backEndFailed(.io(.timedOut)), .backEndFailed(.invalidResponse(_, isPassedOn: true)): .info
-        case .authenticatorFailed, .backEndFailed, .proxyHeaderRefused, .accessDenied: .error
+        case .authenticatorFailed, .backEndFailed, .proxyHeaderRefused, .accessDenied, .clientNameFailed: .error
         case .relaySourceFailed(.backEnd, _), .ended(.relayed(.failed(_, sendingTo: .backEnd), _, _, _)): .error
         case .clientFailed(.tls(let failure)): failure.reason == .ours ? .crit : .info
         case .note(.command), .secured: .debug

@@ -10,6 +10,7 @@ final class ServerSet: Sendable {
     /// The `servers`' logs, in the same order.
     let logs: [SessionLog]
     private let kept: [AuthHTTPSettings: KeptConnections]
+    private let resolvers: [ResolverSettings: Resolver]
 
     /// - Parameters:
     ///   - log: shares its open files with the servers' logs.
@@ -20,6 +21,7 @@ final class ServerSet: Sendable {
         executor: RingExecutor, previous: ServerSet? = nil
     ) {
         var pools: [AuthHTTPSettings: KeptConnections] = [:]
+        var resolvers: [ResolverSettings: Resolver] = [:]
         var servers: [MailServer] = []
         logs = configuration.servers.map { SessionLog(log.log(to: $0.logs)) }
         for (server, log) in zip(configuration.servers, logs) {
@@ -30,15 +32,26 @@ final class ServerSet: Sendable {
                     ?? KeptConnections(maximum: settings.keepAlive, on: executor)
                 pools[settings] = pool
             }
+            let resolver = server.settings.resolver.map {
+                resolvers[$0] ?? previous?.resolvers[$0] ?? Resolver($0, on: executor)
+            }
+            if let resolver { resolvers[resolver.settings] = resolver }
             servers.append(
-                MailServer(server.settings, connections: connections, kept: pool, hashing: hashing, observer: log))
+                MailServer(
+                    server.settings, connections: connections, resolver: resolver, kept: pool, hashing: hashing,
+                    observer: log))
         }
         self.servers = servers
         kept = pools
+        self.resolvers = resolvers
     }
 
-    /// Keeps no more idle connections, but for those of services that `successor` asks too.
+    /// Keeps no more idle connections, but for those of services that `successor` asks too; without a
+    /// successor nobody is left who would ask a name server, either.
     func retire(for successor: ServerSet? = nil) async {
         for (settings, pool) in kept where successor?.kept[settings] == nil { await pool.retire() }
+        // After a reload sessions may still wait for answers; a resolver goes with the last of them.
+        guard successor == nil else { return }
+        for resolver in resolvers.values { await resolver.close() }
     }
 }

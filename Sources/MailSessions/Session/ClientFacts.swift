@@ -7,7 +7,7 @@ package struct ClientFacts: Sendable {
     /// Where it connected to.
     package var localAddress: SocketAddress
     /// The verified name, `[UNAVAILABLE]` or `[TEMPUNAVAIL]` (nginx-mail.md §7.3); used by SMTP only.
-    package var hostName = "[UNAVAILABLE]"
+    package var hostName = ClientNameLookup.unavailable
     /// The addresses of a PROXY header, whether they are believed or not.
     package var proxyAddresses: ProxyAddresses?
     /// Its TLS, nil on a plain connection.

@@ -7,6 +7,8 @@ package final class MailServer: Sendable {
     package let authenticator: any Authenticator
     /// Told of every event of its sessions.
     package let observer: any SessionObserver
+    /// Who is asked for the names of clients; nil for nobody.
+    package let resolver: Resolver?
     /// Places for clients: `max_connections` within the worker's `worker_connections`.
     package let clients: ConnectionBudget
     /// Places for connections to back-ends and services.
@@ -14,13 +16,15 @@ package final class MailServer: Sendable {
 
     /// - Parameters:
     ///   - connections: the worker's budget, shared by all its servers.
+    ///   - resolver: of the settings' `resolver`, shared by servers with the same one.
     ///   - kept: idle connections to the auth_http service, shared by servers that use the same one.
     package init(
-        _ settings: ServerSettings, connections: ConnectionBudget, kept: KeptConnections, hashing: BlockingPool,
-        observer: any SessionObserver
+        _ settings: ServerSettings, connections: ConnectionBudget, resolver: Resolver? = nil, kept: KeptConnections,
+        hashing: BlockingPool, observer: any SessionObserver
     ) {
         var settings = settings
         settings.tracesCommands = observer.isTracing
+        self.resolver = resolver
         self.settings = settings
         self.observer = observer
         self.connections = connections

@@ -82,6 +82,7 @@ package actor MailSession {
         var facts = try await identify(&early)
         try checkAccess()
         if beginsWithTLS { facts.tls = try await secureClient(early.takeAll()) }
+        try await findName(&facts)
         let salts = SaltFactory(serverName: server.settings.name) { _ in .fresh }
         let frontEnd = server.frontEnd(salts: salts, isSecure: beginsWithTLS)
         let request = try await converse(frontEnd, with: &facts, early)
@@ -134,6 +135,26 @@ package actor MailSession {
         report(.accessDenied)
         sayFarewell(.denied)
         throw .denied
+    }
+
+    /// SMTP: asks for the client's name, for which the greeting waits.
+    private func findName(_ facts: inout ClientFacts) async throws(SessionEnd) {
+        guard server.settings.mailProtocol == .smtp, let resolver = server.resolver else { return }
+        let lookup = ClientNameLookup(
+            resolver: resolver, timeout: server.settings.resolverTimeout, scope: client.scope)
+        defer { context.phase = .greeting }
+        do throws(IOError) {
+            facts.hostName = try await lookup.name(of: context.client) { failure in
+                if case .hostName = failure {
+                    context.phase = .resolvingHostName
+                } else {
+                    context.phase = .resolvingAddress
+                }
+                report(.clientNameFailed(failure))
+            }
+        } catch {
+            throw clientFailed(error)
+        }
     }
 
     // MARK: The client

@@ -16,6 +16,10 @@ package struct ServerSettings: Sendable {
     package var clientBuffer = 4096
     /// `set_real_ip_from`: whose PROXY headers are believed.
     package var realIPFrom = AddressSet()
+    /// `resolver`: who is asked for names and addresses; nil for nobody.
+    package var resolver: ResolverSettings?
+    /// `resolver_timeout`: for each question.
+    package var resolverTimeout: Duration = .seconds(30)
     /// `allow` and `deny`.
     package var access = AccessRules()
     /// What a bare LF from a client means before the login (nginx-mail.md §13 row 29).

@@ -10,6 +10,8 @@ package enum SessionEvent: Sendable {
     case accessDenied
     /// A TLS handshake with the client is done.
     case secured(ClientTLS)
+    /// The client's name is not known (SMTP, with a `resolver`).
+    case clientNameFailed(ClientNameFailure)
     /// Something the client did that is worth a line.
     case note(FrontEndNote)
     /// The client ended or broke the connection where more was expected of it.

@@ -33,10 +33,10 @@ final class BoundSocket {
     let endpoint: Endpoint
     private let descriptor: Int32
 
-    init(host: String) throws {
+    init(host: String, port: UInt16 = 0) throws {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        let anyPort = Endpoint(host: host, port: 0)
-        let bound = unsafe anyPort.withSocketAddress { unsafe bind(descriptor, $0, $1) }
+        let wanted = Endpoint(host: host, port: port)
+        let bound = unsafe wanted.withSocketAddress { unsafe bind(descriptor, $0, $1) }
         guard bound == 0, listen(descriptor, 16) == 0 else {
             close(descriptor)
             throw SystemError("bind \(host)")
@@ -65,6 +65,17 @@ struct FreePorts {
 
     init() {
         host = "127.\(Int.random(in: 1...254)).\(Int.random(in: 0...254)).\(Int.random(in: 1...254))"
+    }
+
+    /// A port that is free on all addresses. Those that the kernel gives out are in use on some address of
+    /// some test, so it comes from below them.
+    static func onAllAddresses() throws -> Endpoint {
+        for _ in 0..<50 {
+            do { return try BoundSocket(host: "0.0.0.0", port: UInt16.random(in: 10000...30000)).endpoint } catch {
+                // Taken; another one then.
+            }
+        }
+        throw TimedOut(description: "no port is free on all addresses")
     }
 
     mutating func next() throws -> Endpoint {

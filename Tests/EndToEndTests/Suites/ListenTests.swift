@@ -6,12 +6,13 @@ import Testing
     private static var canUnshare: Bool { unsafe geteuid() == 0 && access("/usr/bin/unshare", X_OK) == 0 }
 
     @Test func theAddressAClientCameToChoosesTheServer() throws {
+        let free = try FreePorts.onAllAddresses()
         try Site.run(
             backEnds: .ok,
             adjust: { configuration in
-                let port = configuration.servers[0].endpoint.port
-                configuration.servers[1].endpoint = Endpoint(host: configuration.servers[1].endpoint.host, port: port)
-                configuration.servers[0].endpoint = Endpoint(host: "0.0.0.0", port: port)
+                configuration.servers[0].endpoint = free
+                let host = configuration.servers[1].endpoint.host
+                configuration.servers[1].endpoint = Endpoint(host: host, port: free.port)
             }
         ) { site, _ in
             let wildcard = site.gateway.configuration.servers[0]

@@ -4,7 +4,7 @@ import Testing
 
 @testable import MailGateway
 
-/// `set_real_ip_from`, `allow` and `deny`.
+/// `set_real_ip_from`, `allow`, `deny` and `resolver`.
 @Suite struct ClientDirectivesTests {
     private func trusted(_ directives: String, mail: String = "") throws -> [String] {
         let set = try ConfigurationFixture.server(directives, mail: mail).settings.realIPFrom
@@ -71,5 +71,62 @@ import Testing
         #expect(configuration.notices.map(\.text) == ["low address bits of 192.0.2.1/24 are meaningless"])
         #expect(configuration.notices.first?.level == .warn)
         #expect(configuration.notices.first?.position == .file(ConfigurationFixture.path, line: 2))
+    }
+
+    // MARK: resolver
+
+    private func resolver(_ directives: String, mail: String = "") throws -> ResolverSettings? {
+        try ConfigurationFixture.server(directives, mail: mail).settings.resolver
+    }
+
+    @Test(arguments: [
+        ("192.0.2.1", ["192.0.2.1:53"]), ("192.0.2.1:5353", ["192.0.2.1:5353"]), ("[::1]", ["[::1]:53"]),
+        ("[::1]:54", ["[::1]:54"]), ("two.example:99", ["192.0.2.1:99", "[::1]:99", "192.0.2.1:99"]),
+        ("192.0.2.1 192.0.2.2", ["192.0.2.1:53", "192.0.2.2:53"]),
+    ])
+    func `name servers`(_ value: String, _ servers: [String]) throws {
+        let settings = try #require(try resolver("resolver \(value);"))
+        #expect(settings.servers.map(\.description) == servers)
+        #expect(settings.validity == nil)
+        #expect(settings.usesIPv4 && settings.usesIPv6)
+    }
+
+    @Test func `parameters of resolver, before or behind the servers`() throws {
+        let settings = try #require(try resolver("resolver valid=1m30s ipv6=off 192.0.2.1 ipv4=on;"))
+        #expect(settings.validity == .seconds(90))
+        #expect(settings.usesIPv4 && !settings.usesIPv6)
+        #expect(try resolver("resolver 192.0.2.1 ipv4=off;")?.usesIPv4 == false)
+        // As in nginx, 0 is no time of its own.
+        #expect(try resolver("resolver 192.0.2.1 valid=0;")?.validity == nil)
+    }
+
+    @Test func `resolver is inherited, and off takes it away`() throws {
+        #expect(try resolver("") == nil)
+        #expect(try resolver("", mail: "resolver 192.0.2.1;")?.servers.count == 1)
+        #expect(try resolver("resolver 192.0.2.2 192.0.2.3;", mail: "resolver 192.0.2.1;")?.servers.count == 2)
+        #expect(try resolver("resolver off;", mail: "resolver 192.0.2.1;") == nil)
+    }
+
+    @Test(arguments: [
+        Mistake("resolver", "invalid number of arguments in \"resolver\" directive"),
+        Mistake("resolver valid=1m", "no name servers defined"),
+        Mistake("resolver 192.0.2.1 ipv4=off ipv6=off", "\"ipv4\" and \"ipv6\" cannot both be \"off\""),
+        Mistake("resolver 192.0.2.1 valid=x", "invalid parameter: valid=x"),
+        Mistake("resolver 192.0.2.1 valid=1ms", "invalid parameter: valid=1ms"),
+        Mistake("resolver 192.0.2.1 ipv4=maybe", "invalid parameter: ipv4=maybe"),
+        Mistake("resolver 192.0.2.1 ipv6=ON", "invalid parameter: ipv6=ON"),
+        Mistake("resolver 192.0.2.1:0", "invalid port in resolver \"192.0.2.1:0\""),
+        Mistake("resolver 192.0.2.1:1-2", "invalid port in resolver \"192.0.2.1:1-2\""),
+        Mistake("resolver nosuch.example", "host not found in resolver \"nosuch.example\""),
+        Mistake("resolver 192.0.2.1/x", "invalid host in resolver \"192.0.2.1/x\""),
+        Mistake("resolver unix:/x", "invalid host in resolver \"unix:/x\""),
+        Mistake("resolver 53", "host not found in resolver \"53\""),
+        Mistake("resolver 192.0.2.1 off", "host not found in resolver \"off\""),
+        Mistake("resolver 192.0.2.1; resolver 192.0.2.1", "\"resolver\" directive is duplicate"),
+        Mistake("resolver_timeout x", "\"resolver_timeout\" directive invalid value"),
+    ])
+    func `refused resolvers`(_ row: Mistake) {
+        let error = #expect(throws: ConfigurationError.self) { try ConfigurationFixture.server("\(row.text);") }
+        #expect(error?.text == row.message)
     }
 }

@@ -131,7 +131,6 @@ import Testing
         Mistake("mail { starttls maybe; }", "invalid value \"maybe\" \(at):1"),
         Mistake("mail { ssl on; }", "\"ssl\" is no directive any more \(at):1"),
         Mistake("mail { ssl_protocols TLSv1.2 foo; }", "invalid value \"foo\" \(at):1"),
-        Mistake("mail { resolver 192.0.2.1; }", "\"resolver\" is not supported yet \(at):1"),
     ])
     func refused(_ row: Mistake) {
         #expect(ConfigurationFixture.message(row.text) == row.message)

@@ -33,6 +33,7 @@ import Testing
     private static let rows: [Row] = [
         Row("server_name", "a", "b", ("mail.example.org", "a", "b")) { $0.name },
         Row("timeout", "1m", "2s", ("60.0 seconds", "60.0 seconds", "2.0 seconds")) { "\($0.timeout)" },
+        Row("resolver_timeout", "1s", "2s", ("30.0 seconds", "1.0 seconds", "2.0 seconds")) { "\($0.resolverTimeout)" },
         Row("max_errors", "1", "2", ("5", "1", "2")) { "\($0.maxErrors)" },
         Row("max_connections", "1", "2", ("nil", "Optional(1)", "Optional(2)")) { "\($0.maxConnections as Int?)" },
         Row("imap_client_buffer", "8k", "1k", ("4096", "8192", "1024")) { "\($0.clientBuffer)" },

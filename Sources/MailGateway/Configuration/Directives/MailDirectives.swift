@@ -53,14 +53,7 @@ enum MailDirectives {
                 action: .block(.server)),
             listen.directive, mailProtocol.directive, serverName.directive, timeout.directive, maxErrors.directive,
             maxConnections.directive, bareLineFeed.directive,
-        ] + unsupported
-
-    private static let unsupported: [Directive] = [
-        .unsupported("resolver", .words("address"), "Name servers that look up the names of SMTP clients.") {
-            $0 == ["off"]
-        },
-        .unsupported("resolver_timeout", .time, "How long looking up a name may take."),
-    ]
+        ]
 
     private static let bareLineFeedPolicy = ValueSyntax<BareLineFeedPolicy>.choice([
         ("accept", .accept), ("refuse", .refuse),
