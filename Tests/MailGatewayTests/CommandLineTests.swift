@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Testing
 
 @testable import MailGateway
@@ -15,7 +16,8 @@ import Testing
     ]) func optionsMayBeWrittenInSeveralWays(words: [String]) throws {
         for name in ["run", "check"] {
             let command = try GatewayCommand.parseAsRoot([name] + words)
-            let options = try #require((command as? RunCommand)?.options ?? (command as? CheckCommand)?.options)
+            let options = try #require(
+                (command as? RunCommand)?.options.choice ?? (command as? CheckCommand)?.options.choice)
             #expect(options.path == "a.conf")
             #expect(options.shownPath == "/srv/a.conf")
             #expect(options.earlyLog == "/srv/early.log")
@@ -24,14 +26,14 @@ import Testing
     }
 
     @Test func withoutOptionsTheBuiltInConfigurationIsMeant() throws {
-        let options = try RunOptions.parse([])
+        let options = try RunOptions.parse([]).choice
         #expect(options.shownPath == DemoConfiguration.path)
         #expect(options.earlyLog == nil)
-        #expect(try RunOptions.parse(["-e", "stderr"]).earlyLog == nil)
+        #expect(try RunOptions.parse(["-e", "stderr"]).choice.earlyLog == nil)
     }
 
     @Test func directivesOfTheCommandLineComeFirst() throws {
-        let options = try RunOptions.parse(["-g", "worker_processes 3;"])
+        let options = try RunOptions.parse(["-g", "worker_processes 3;"]).choice
         let configuration = try options.loadConfiguration(demo: DemoConfiguration.placeholders)
         #expect(configuration.core.workerProcesses == .exactly(3))
     }
@@ -48,5 +50,90 @@ import Testing
     @Test(arguments: [["run", "-x"], ["run", "-c"], ["start"], ["worker"], ["worker", "x"]])
     func whatIsNotUnderstoodIsRefused(words: [String]) {
         #expect(throws: (any Error).self) { try GatewayCommand.parseAsRoot(words) }
+    }
+}
+
+/// nginx's own command line.
+@Suite struct NginxCommandLineTests {
+    private static let file = ConfigurationChoice(
+        path: "/etc/x", prefix: "/srv", errorLog: "e.log", directives: "user a;")
+
+    @Test(arguments: [
+        ["-c", "/etc/x", "-p", "/srv", "-e", "e.log", "-g", "user a;"],
+        ["-c/etc/x", "-p/srv", "-ee.log", "-guser a;"],
+        ["-qc/etc/x", "-p/srv", "-ee.log", "-qg", "user a;"],
+        ["-c", "/other", "-c", "/etc/x", "-p/srv", "-ee.log", "-guser a;"],
+    ])
+    func withoutAnActionItRuns(words: [String]) throws {
+        let line = try NginxCommandLine(words)
+        #expect(line.choice == Self.file)
+        #expect(line.action == .run)
+    }
+
+    @Test func lettersMayBeBundled() throws {
+        let choice = ConfigurationChoice(path: "f")
+        func check(_ dumps: Bool, _ isQuiet: Bool) -> NginxCommandLine.Action {
+            .check(ConfigurationCheck(choice: choice, dumps: dumps, isQuiet: isQuiet))
+        }
+        #expect(try NginxCommandLine(["-tcf"]).action == check(false, false))
+        #expect(try NginxCommandLine(["-tq", "-cf"]).action == check(false, true))
+        #expect(try NginxCommandLine(["-qT", "-c", "f"]).action == check(true, true))
+        #expect(try NginxCommandLine(["-tT", "-s", "stop", "-cf"]).action == check(true, false))
+    }
+
+    @Test(arguments: [("stop", GatewayRequest.stop), ("quit", .quit), ("reload", .reload), ("reopen", .reopen)])
+    func signals(word: String, request: GatewayRequest) throws {
+        #expect(try NginxCommandLine(["-s", word]).action == .request(request))
+        #expect(try NginxCommandLine(["-s\(word)"]).action == .request(request))
+    }
+
+    @Test(arguments: [
+        (["-v"], NginxCommandLine.Action.showVersion), (["-V"], .showBuild), (["-h"], .showHelp), (["-?"], .showHelp),
+        (["-tv"], .showVersion), (["-vV"], .showBuild), (["-Vh"], .showHelp),
+    ])
+    func informationComesFirst(words: [String], action: NginxCommandLine.Action) throws {
+        #expect(try NginxCommandLine(words).action == action)
+    }
+
+    @Test(arguments: [
+        (["-x"], "invalid option: \"x\""), (["-tx"], "invalid option: \"x\""),
+        (["-t", "file"], "invalid option: \"file\""),
+        (["-c"], "option \"-c\" requires file name"), (["-tc"], "option \"-c\" requires file name"),
+        (["-e"], "option \"-e\" requires file name"), (["-p"], "option \"-p\" requires directory name"),
+        (["-g"], "option \"-g\" requires parameter"), (["-s"], "option \"-s\" requires parameter"),
+        (["-s", "start"], "invalid option: \"-s start\""), (["-supgrade"], "invalid option: \"-s upgrade\""),
+    ])
+    func whatIsNotUnderstoodIsRefusedInNginxsWords(words: [String], text: String) {
+        #expect(throws: NginxCommandLine.Refused(text: text)) { try NginxCommandLine(words) }
+    }
+
+    @Test func commandsAndLongOptionsAreNotMeant() {
+        for words in [[], ["run", "-c", "x"], ["--help"], ["--version"], ["check"]] {
+            #expect(!NginxCommandLine.isMeant(by: words))
+        }
+        #expect(NginxCommandLine.isMeant(by: ["-t"]))
+    }
+
+    @Test(arguments: [
+        (["stop"], GatewayRequest.stop, SIGTERM), (["quit"], .quit, SIGQUIT), (["reload"], .reload, SIGHUP),
+        (["reopen"], .reopen, SIGUSR1), (["upgrade"], .upgrade, SIGUSR2),
+    ])
+    func theCommandsSendNginxsSignals(words: [String], request: GatewayRequest, signal: Int32) throws {
+        let command = try GatewayCommand.parseAsRoot(words + ["-c", "x"])
+        let found = try #require(command as? any RequestCommand)
+        #expect(type(of: found).request == request && found.options.choice.path == "x")
+        #expect(request.signal == signal)
+    }
+}
+
+/// The program's own file, by the name it was started with.
+@Suite struct ProgramTests {
+    @Test func isFoundAsAShellFindsIt() {
+        #expect(Program.path(of: "/usr/sbin/x", searching: nil) == "/usr/sbin/x")
+        #expect(Program.path(of: "sh", searching: "/nowhere:/bin") == "/bin/sh")
+        #expect(Program.path(of: "no-such-program", searching: "/bin") == "/proc/self/exe")
+        #expect(Program.path(of: "", searching: "/bin") == "/proc/self/exe")
+        let relative = Program.path(of: "./x", searching: "/bin")
+        #expect(relative.hasPrefix("/") && relative.hasSuffix("/./x"))
     }
 }

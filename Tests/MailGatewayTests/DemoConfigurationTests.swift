@@ -10,7 +10,7 @@ import Testing
     private static let ports = DemoConfiguration.BackEndPorts(imap: 40001, pop3: 40002, smtp: 40003)
 
     @Test func theTextIsAConfigurationWithoutReproach() throws {
-        let configuration = try RunOptions.parse([]).loadConfiguration(demo: Self.ports)
+        let configuration = try RunOptions.parse([]).choice.loadConfiguration(demo: Self.ports)
         #expect(configuration.notices.isEmpty)
         #expect(configuration.servers.map(\.settings.mailProtocol) == [.imap, .pop3, .smtp])
         #expect(
@@ -22,12 +22,12 @@ import Testing
     }
 
     @Test func aWorkerReadsTheSame() throws {
-        let configuration = try RunOptions.parse(["-p", "/var/gw"]).loadConfiguration(demo: Self.ports)
+        let configuration = try RunOptions.parse(["-p", "/var/gw"]).choice.loadConfiguration(demo: Self.ports)
         #expect(try Configuration.load(from: configuration.origin).sockets == configuration.sockets)
     }
 
     @Test func theAccountIsTheOneOfTheCommands() throws {
-        let configuration = try RunOptions.parse([]).loadConfiguration(demo: Self.ports)
+        let configuration = try RunOptions.parse([]).choice.loadConfiguration(demo: Self.ports)
         guard case .accounts(let accounts) = configuration.servers[0].settings.authenticator else {
             Issue.record("the demo has an accounts file")
             return

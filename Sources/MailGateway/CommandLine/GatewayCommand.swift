@@ -1,13 +1,33 @@
 import ArgumentParser
+import Glibc
 
 /// `mailgateway`: the program's commands.
 @main
 struct GatewayCommand: ParsableCommand {
+    static let versionNumber = "0.1.0"
+
     static let configuration = CommandConfiguration(
         commandName: "mailgateway",
         abstract: "A mail proxy for IMAP, POP3 and SMTP.",
-        version: "mailgateway 0.1.0",
-        subcommands: [RunCommand.self, CheckCommand.self, WorkerCommand.self, DemoBackEndCommand.self])
+        discussion: "Without a command, options are read as nginx reads them: mailgateway -h lists these.",
+        version: "mailgateway \(versionNumber)",
+        subcommands: [
+            RunCommand.self, CheckCommand.self, StopCommand.self, QuitCommand.self, ReloadCommand.self,
+            ReopenCommand.self, UpgradeCommand.self, DirectivesCommand.self, WorkerCommand.self,
+            DemoBackEndCommand.self,
+        ])
+
+    /// The program's beginning: nginx's command line where the first word is one of its letters.
+    static func main() {
+        let words = Array(CommandLine.arguments.dropFirst())
+        guard NginxCommandLine.isMeant(by: words) else { return main(words) }
+        do throws(NginxCommandLine.Refused) {
+            Glibc.exit(try NginxCommandLine(words).run())
+        } catch {
+            Terminal.write("mailgateway: \(error.text)")
+            Glibc.exit(1)
+        }
+    }
 }
 
 /// `mailgateway run`
@@ -18,7 +38,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var options: RunOptions
 
     mutating func run() throws {
-        throw ExitCode(Launch(options: options).run())
+        throw ExitCode(Launch(choice: options.choice).run())
     }
 }
 
@@ -30,17 +50,34 @@ struct CheckCommand: ParsableCommand {
 
     @OptionGroup var options: RunOptions
 
+    @Flag(name: .long, help: "Print each file that was read, but for accounts.")
+    var dump = false
+
+    @Flag(name: [.short, .long], help: "Say nothing about success.")
+    var quiet = false
+
     mutating func run() throws {
-        do throws(ConfigurationError) {
-            let notices = try options.loadConfiguration(demo: DemoConfiguration.placeholders).notices
-            for notice in notices where notice.level >= .warn { Terminal.complain(notice.level, notice.description) }
-        } catch {
-            Terminal.complain(StartFailure(error))
-            Terminal.write("mailgateway: configuration file \(options.shownPath) test failed")
-            throw ExitCode(1)
+        throw ExitCode(ConfigurationCheck(choice: options.choice, dumps: dump, isQuiet: quiet).run())
+    }
+}
+
+/// `mailgateway directives`
+struct DirectivesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "directives", abstract: "Print the manual of all directives, or of one.")
+
+    @Argument(help: "The name of a directive.")
+    var name: String?
+
+    mutating func run() throws {
+        guard let name else { return Terminal.say(DirectiveManual.markdown()) }
+        if let directive = DirectiveTable.directive(named: name) {
+            return Terminal.say(DirectiveManual.section(directive))
         }
-        Terminal.write("mailgateway: the configuration file \(options.shownPath) syntax is ok")
-        Terminal.write("mailgateway: configuration file \(options.shownPath) test is successful")
+        let likely = DirectiveTable.names(like: name).map(quoted)
+        Terminal.write("mailgateway: unknown directive \(quoted(name))")
+        if !likely.isEmpty { Terminal.write("mailgateway: Did you mean \(likely.joined(separator: " or "))?") }
+        throw ExitCode(1)
     }
 }
 

@@ -17,8 +17,13 @@ enum Terminal {
     /// Lines on standard output, which whoever reads it sees at once.
     static func say(_ text: String) { put(text + "\n", to: STDOUT_FILENO) }
 
-    private static func put(_ text: String, to descriptor: Int32) {
-        var bytes = Array(text.utf8)[...]
+    /// A file's content on standard output, as it is, and a line end.
+    static func say(_ content: [UInt8]) { put(content + [UInt8(ascii: "\n")], to: STDOUT_FILENO) }
+
+    private static func put(_ text: String, to descriptor: Int32) { put(Array(text.utf8), to: descriptor) }
+
+    private static func put(_ content: [UInt8], to descriptor: Int32) {
+        var bytes = content[...]
         while !bytes.isEmpty {
             let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
             // A closed standard output is nobody's failure.

@@ -19,7 +19,8 @@ enum DirectiveManual {
             """
     }
 
-    private static func section(_ directive: Directive) -> String {
+    /// The chapter of one directive.
+    static func section(_ directive: Directive) -> String {
         let rows: [(String, String?)] = [
             ("Syntax", directive.form),
             ("Default", directive.defaultText.map { $0.isEmpty ? "—" : $0 }),

@@ -4,7 +4,7 @@ import Glibc
 
 /// The way from the command line to a running gateway: everything that can be refused, before anything is opened.
 struct Launch {
-    let options: RunOptions
+    let choice: ConfigurationChoice
 
     /// Runs the gateway; returns its exit code when it has ended, or serves in the background.
     func run() -> Int32 {
@@ -12,7 +12,7 @@ struct Launch {
         let program = Program()
         var log: Log?
         do throws(StartFailure) {
-            let source = Setup.Source(options: options, demo: try options.path == nil ? checkedDemo() : nil)
+            let source = Setup.Source(choice: choice, demo: try choice.path == nil ? checkedDemo() : nil)
             // Accounts and shared secrets are about to be read: they must not reach a core file.
             guard clinux_forbid_core_dumps() == 0 else { throw .lastError("prctl(PR_SET_DUMPABLE)") }
             let configuration = try source.load()
@@ -47,7 +47,7 @@ struct Launch {
 
     /// The demo with its sockets open; a mistake in `-g` is found before that.
     private func checkedDemo() throws(StartFailure) -> Demo {
-        _ = try Setup.Source(options: options, demo: nil).load()
+        _ = try Setup.Source(choice: choice, demo: nil).load()
         return try Demo()
     }
 
@@ -77,7 +77,7 @@ struct Launch {
         Terminal.complain(failure)
         if let log {
             if !log.writesToStandardError { log.write(.emerg, failure.text) }
-        } else if let early = options.earlyLog {
+        } else if let early = choice.earlyLog {
             do throws(SourceError) {
                 try Log([LogSettings(target: .file(early), level: .notice)]).write(.emerg, failure.text)
             } catch {

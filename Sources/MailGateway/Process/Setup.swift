@@ -15,7 +15,7 @@ struct Setup: Sendable {
 
     /// What the command line asks for.
     struct Source: Sendable {
-        let options: RunOptions
+        let choice: ConfigurationChoice
         /// Without a configuration file there is the demo.
         let demo: Demo?
         /// Kept over reloads, so that clients go on with their TLS sessions.
@@ -24,7 +24,7 @@ struct Setup: Sendable {
         /// Reads and checks the configuration.
         func load() throws(StartFailure) -> Configuration {
             do throws(ConfigurationError) {
-                return try options.loadConfiguration(
+                return try choice.loadConfiguration(
                     demo: demo?.ports ?? DemoConfiguration.placeholders, ticketSeed: ticketSeed)
             } catch {
                 throw StartFailure(error)

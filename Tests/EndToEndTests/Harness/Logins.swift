@@ -47,6 +47,15 @@ extension Mail {
         }
     }
 
+    /// What a client that has not logged in reads before the end.
+    var farewellPrefix: String {
+        switch self {
+        case .imap: "* BYE "
+        case .pop3: "-ERR "
+        case .smtp: "421 "
+        }
+    }
+
     /// The answer to a wrong password, as the tests' auth service words it.
     var loginFailed: String {
         switch self {

@@ -21,6 +21,35 @@ import Testing
         }
     }
 
+    @Test(.beyondNginx) func whoeverHasNotLoggedInIsToldWhyItMustGo() throws {
+        try Site.run(backEnds: .ok) { site, _ in
+            let gateway = site.gateway
+            let clients = try Mail.allCases.map { ($0, try gateway.greetedClient($0)) }
+            gateway.process.signal(SIGTERM)
+            for (mail, client) in clients {
+                let farewell = try client.untilEnd()
+                #expect(farewell.hasPrefix(mail.farewellPrefix) && farewell.hasSuffix("\r\n"), "\(mail) \(farewell)")
+            }
+            #expect(try gateway.process.waitForExit(within: .seconds(3)) == .code(0))
+        }
+    }
+
+    @Test(.beyondNginx) func theTimeToDrainEndsSessionsWithAFarewellBeforeTheLogin() throws {
+        try Site.run(backEnds: .ok, adjust: { $0.main.append("worker_shutdown_timeout 500ms;") }) { site, _ in
+            let gateway = site.gateway
+            let relayed = try gateway.greetedClient(.imap)
+            _ = try relayed.logIn(.imap, as: .ann)
+            let greeted = try gateway.greetedClient(.pop3)
+            gateway.process.signal(SIGQUIT)
+            try waitUntil("the drain to begin") { gateway.log.contains("gracefully shutting down") }
+            #expect(relayed.isAnswered(.imap))
+            #expect(try greeted.untilEnd().hasPrefix(Mail.pop3.farewellPrefix))
+            #expect(try relayed.untilEnd().isEmpty, "nothing in the middle of the back-end's words")
+            #expect(try gateway.process.waitForExit(within: .seconds(5)) == .code(0))
+            #expect(gateway.log.contains("shutdown timeout"))
+        }
+    }
+
     @Test func drainsOnQuit() throws {
         try Site.run(backEnds: .ok, adjust: { $0.workers = 2 }) { site, _ in
             let gateway = site.gateway

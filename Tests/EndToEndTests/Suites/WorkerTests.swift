@@ -29,6 +29,35 @@ import Testing
         }
     }
 
+    @Test(.beyondNginx) func aWorkerThatDiesUnderLoadTakesNobodyElseWithIt() throws {
+        // A socket per worker: the kernel spreads clients evenly, and those who wait for the dead one are not lost.
+        let adjust: (inout GatewayConfiguration) -> Void = {
+            $0.workers = 2
+            for index in $0.servers.indices { $0.servers[index].parameters = "reuseport" }
+        }
+        try Site.run(backEnds: .ok, adjust: adjust) { site, _ in
+            let gateway = site.gateway
+            try waitUntil("two workers") { gateway.occurrences(of: "event method") == 2 }
+            let workers = gateway.workers
+            let sessions = try (0..<30).map { _ in
+                let session = try gateway.greetedClient(.imap)
+                _ = try session.logIn(.imap, as: .ann)
+                return session
+            }
+            let knocking = Knocking(at: try gateway.endpoint(.pop3), greeting: "+OK")
+            kill(workers[0], SIGKILL)
+            // Whoever it has just accepted goes with it.
+            try waitUntil("its end") { !gateway.workers.contains(workers[0]) }
+            for _ in 0..<10 { try site.expectHealthy(.imap) }
+            try waitUntil("its successor") { gateway.workers.count == 2 && !gateway.workers.contains(workers[0]) }
+            let (tries, failures) = knocking.stop()
+            #expect(tries > 10 && failures.count <= 1, "but for one who was being served: \(failures)")
+            let survivors = sessions.count { $0.isAnswered(.imap) }
+            #expect(survivors > 0 && survivors < sessions.count, "each had some")
+            #expect(openSockets(of: workers[1]) >= 2 * survivors)
+        }
+    }
+
     @Test(.beyondNginx) func aKilledWorkerIsReplacedAgainAndAgain() throws {
         try Site.run(backEnds: .ok) { site, _ in
             for _ in 0..<3 {
