@@ -3,6 +3,7 @@
 // Linux calls that Swift's Glibc module leaves out. GNU-only ones go through syscall(2):
 // _GNU_SOURCE in a header that Swift imports splits fd_set between modules in debug builds.
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -28,6 +29,25 @@ static inline int clinux_pidfd_open(int pid)
 static inline int clinux_set_process_name(const char *name)
 {
     return prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+// pipe2(2), non-blocking and closed by exec.
+static inline int clinux_pipe(int ends[2])
+{
+    return (int)syscall(SYS_pipe2, ends, O_NONBLOCK | O_CLOEXEC);
+}
+
+// fcntl(2) with F_SETPIPE_SZ: the capacity that the pipe has then, or -1.
+static inline int clinux_set_pipe_capacity(int end, int bytes)
+{
+    return fcntl(end, 1031, bytes);
+}
+
+// splice(2) without waiting: bytes moved, or -1.
+static inline long clinux_splice(int source, int target, unsigned long limit)
+{
+    // SPLICE_F_MOVE | SPLICE_F_NONBLOCK
+    return syscall(SYS_splice, source, (void *)0, target, (void *)0, limit, 1 | 2);
 }
 
 // gettid(2), which glibc declares for GNU sources only.

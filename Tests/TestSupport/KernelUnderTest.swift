@@ -9,12 +9,16 @@ package enum KernelUnderTest: Sendable, CaseIterable {
     case ringWithoutMultishot
     case epoll
     case epollWithoutBundles
+    /// Bulk through lent buffers.
+    case ringWithoutSplice
+    case epollWithoutSplice
     case simulation
 
     private var features: KernelFeatures {
         switch self {
         case .ring, .epoll, .simulation: .all
-        case .ringWithoutBundles, .epollWithoutBundles: KernelFeatures.all.subtracting(.bundles)
+        case .ringWithoutBundles, .epollWithoutBundles: KernelFeatures.all.subtracting([.bundles, .splice])
+        case .ringWithoutSplice, .epollWithoutSplice: KernelFeatures.all.subtracting(.splice)
         case .ringWithoutMultishot: []
         }
     }
@@ -23,9 +27,9 @@ package enum KernelUnderTest: Sendable, CaseIterable {
     package func make(buffers count: Int = 64, size: Int = 4096, seed: UInt64 = 1) throws -> any Kernel {
         let pool = BufferPool(count: count, size: size)
         switch self {
-        case .ring, .ringWithoutBundles, .ringWithoutMultishot:
+        case .ring, .ringWithoutBundles, .ringWithoutMultishot, .ringWithoutSplice:
             return try Ring(buffers: pool, features: features)
-        case .epoll, .epollWithoutBundles:
+        case .epoll, .epollWithoutBundles, .epollWithoutSplice:
             return try Epoll(buffers: pool, features: features)
         case .simulation:
             return SimulatedKernel(seed: seed, features: features, buffers: pool)

@@ -192,10 +192,20 @@ package final class SimulatedKernel: Kernel {
         endpoint.peer?.ended = true
     }
 
-    package func sendAtOnce(_ bytes: [UInt8], on descriptor: Int32) {
-        guard let endpoint = endpoints[descriptor], let peer = endpoint.peer, !endpoint.isReset else { return }
-        peer.incoming.append(contentsOf: bytes.prefix(max(0, peer.capacity - peer.incoming.count)))
+    package func sendAtOnce(_ bytes: RawSpan, on descriptor: Int32) -> Int {
+        guard let endpoint = endpoints[descriptor], let peer = endpoint.peer, !endpoint.isReset else {
+            return -Int(EPIPE)
+        }
+        let most = min(bytes.byteCount, peer.capacity - peer.incoming.count)
+        guard most > 0 else { return -Int(EAGAIN) }
+        unsafe bytes.withUnsafeBytes { unsafe peer.incoming.append(contentsOf: $0.prefix(most)) }
+        return most
     }
+
+    /// The simulation has no pipes: bulk goes through lent buffers.
+    package var pipes: PipePool? { nil }
+
+    package func skipCongestionControl(_ descriptor: Int32) {}
 
     package func shutdownSending(_ descriptor: Int32) { endpoints[descriptor]?.peer?.ended = true }
 

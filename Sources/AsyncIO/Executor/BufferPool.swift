@@ -64,6 +64,11 @@ package final class BufferPool {
         return unsafe UnsafeRawBufferPointer(start: address(of: piece.buffer) + piece.offset, count: piece.length)
     }
 
+    /// What `piece` holds, for the time of `body`.
+    package func withSpan<Result>(of piece: LentBytes, _ body: (RawSpan) -> Result) -> Result {
+        body(unsafe RawSpan(_unsafeBytes: memory(of: piece)))
+    }
+
     /// Appends what `piece` holds to `queue`.
     package func copy(_ piece: LentBytes, to queue: inout ByteQueue) {
         queue.append(unsafe RawSpan(_unsafeBytes: memory(of: piece)))

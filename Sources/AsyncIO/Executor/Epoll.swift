@@ -10,6 +10,7 @@ package final class Epoll: SystemKernel {
     package let name = "epoll"
     package let buffers: BufferPool
     package let features: KernelFeatures
+    package let pipes: PipePool?
     private let epoll: Int32
     /// Operations to try in the next turn.
     private var attempts: [Operation] = []
@@ -36,6 +37,7 @@ package final class Epoll: SystemKernel {
     package init(buffers: BufferPool, features allowed: KernelFeatures = .all) throws(IOError) {
         self.buffers = buffers
         features = allowed.subtracting(.registeredRing)
+        pipes = allowed.contains(.splice) ? PipePool() : nil
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw .last(.poll) }
         unsafe events = unsafe Array(repeating: epoll_event(), count: Epoll.eventsPerTurn)

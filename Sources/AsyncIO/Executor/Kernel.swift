@@ -37,8 +37,12 @@ package protocol Kernel: AnyObject {
     /// Closes `descriptor`; no operation on it is in flight.
     func close(_ descriptor: Int32)
 
-    /// Sends what is taken of `bytes` without waiting; nothing is said about the rest.
-    func sendAtOnce(_ bytes: [UInt8], on descriptor: Int32)
+    /// Sends what the socket takes of `bytes` without waiting: how many, or a negated errno (`-EAGAIN`: none
+    /// at present). No operation sends on `descriptor` meanwhile.
+    func sendAtOnce(_ bytes: RawSpan, on descriptor: Int32) -> Int
+
+    /// Pipes to move bulk through without reading it; nil where that cannot be done.
+    var pipes: PipePool? { get }
 
     /// Ends the stream towards the peer (FIN); what the peer sends can still be received.
     func shutdownSending(_ descriptor: Int32)
@@ -46,6 +50,9 @@ package protocol Kernel: AnyObject {
     /// Sets what every connection of ours has: no delay for small segments, keep-alive. Accepted ones
     /// inherit it from their listener (`ListeningSocket`).
     func prepareStream(_ descriptor: Int32)
+
+    /// Takes `descriptor`, whose peer is on this machine, out of the system's congestion control.
+    func skipCongestionControl(_ descriptor: Int32)
 
     /// Who is at the other end; nil when it has gone.
     func peerAddress(of descriptor: Int32) -> SocketAddress?
@@ -55,6 +62,14 @@ package protocol Kernel: AnyObject {
 
     /// A descriptor that other threads write to in order to end a waiting `turn`; nil where there are none.
     func openWakeUp() -> Int32?
+}
+
+extension Kernel {
+    /// The same for an array; whoever only has a last word to say need not care how much of it was taken.
+    @discardableResult
+    package func sendAtOnce(_ bytes: [UInt8], on descriptor: Int32) -> Int {
+        unsafe sendAtOnce(bytes.span.bytes, on: descriptor)
+    }
 }
 
 /// What a kernel offers beyond the minimum; each can be masked, so that the paths of older kernels are tested here.
@@ -70,15 +85,17 @@ package struct KernelFeatures: OptionSet, Sendable, Hashable {
     package static let multishotReceive = KernelFeatures(rawValue: 4)
     /// The ring's descriptor is registered, which saves a table look-up per call (5.18).
     package static let registeredRing = KernelFeatures(rawValue: 8)
+    /// Bytes move from socket to socket through a pipe, without being copied (splice(2), any Linux).
+    package static let splice = KernelFeatures(rawValue: 16)
 
-    package static let all: KernelFeatures = [.bundles, .multishotAccept, .multishotReceive, .registeredRing]
+    package static let all: KernelFeatures = [.bundles, .multishotAccept, .multishotReceive, .registeredRing, .splice]
 }
 
 extension KernelFeatures: CustomStringConvertible {
     package var description: String {
         let names: [(KernelFeatures, String)] = [
             (.bundles, "receive bundles"), (.multishotAccept, "multishot accept"),
-            (.multishotReceive, "multishot receive"), (.registeredRing, "registered ring"),
+            (.multishotReceive, "multishot receive"), (.registeredRing, "registered ring"), (.splice, "splice"),
         ]
         let present = names.filter { contains($0.0) }.map(\.1)
         return present.isEmpty ? "none" : present.joined(separator: ", ")

@@ -21,6 +21,7 @@ package final class Ring: SystemKernel {
     package let name = "io_uring"
     package let buffers: BufferPool
     package let features: KernelFeatures
+    package let pipes: PipePool?
     private let ring: UnsafeMutablePointer<io_uring>
     private let bufferRing: UnsafeMutablePointer<io_uring_buf_ring>
     private let bufferRingBytes: Int
@@ -45,6 +46,7 @@ package final class Ring: SystemKernel {
     /// - Parameter features: what may be used of what the kernel has; tests mask some.
     package init(buffers: BufferPool, features allowed: KernelFeatures = .all) throws(Unavailable) {
         self.buffers = buffers
+        pipes = allowed.contains(.splice) ? PipePool() : nil
         unsafe ring = .allocate(capacity: 1)
         unsafe ring.initialize(to: io_uring())
         var parameters = io_uring_params()

@@ -30,8 +30,11 @@ extension SystemKernel {
         _ = Glibc.close(descriptor)
     }
 
-    package func sendAtOnce(_ bytes: [UInt8], on descriptor: Int32) {
-        _ = unsafe send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+    package func sendAtOnce(_ bytes: RawSpan, on descriptor: Int32) -> Int {
+        let count = unsafe bytes.withUnsafeBytes {
+            unsafe send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+        }
+        return count >= 0 ? count : -Int(errno)
     }
 
     package func shutdownSending(_ descriptor: Int32) {
@@ -43,6 +46,13 @@ extension SystemKernel {
         // Unix sockets refuse both, harmlessly.
         setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+    }
+
+    package func skipCongestionControl(_ descriptor: Int32) {
+        // `reno` is in every kernel and needs no timer; where it is not allowed the system's own stays.
+        let name = StaticString("reno")
+        _ = unsafe setsockopt(
+            descriptor, Int32(IPPROTO_TCP), TCP_CONGESTION, name.utf8Start, socklen_t(name.utf8CodeUnitCount))
     }
 
     package func peerAddress(of descriptor: Int32) -> SocketAddress? {

@@ -21,7 +21,11 @@ package final class Relay {
     }
 
     /// The two ends of a relay.
-    package enum Side: Sendable, Hashable { case client, backEnd }
+    package enum Side: Sendable, Hashable {
+        case client, backEnd
+
+        var other: Side { self == .client ? .backEnd : .client }
+    }
 
     /// Silence of the remaining side once the other has ended.
     package static let drain = Duration.seconds(10)
@@ -50,8 +54,8 @@ package final class Relay {
         scope = client.scope
         self.timeout = timeout.wholeNanoseconds
         lastActivity = client.executor.now
-        upward = RelayDirection(from: client, to: backEnd, isStreaming: true, first: toBackEnd)
-        downward = RelayDirection(from: backEnd, to: client, isStreaming: false, first: toClient)
+        upward = RelayDirection(from: client, to: backEnd, side: .client, first: toBackEnd)
+        downward = RelayDirection(from: backEnd, to: client, side: .backEnd, first: toClient)
     }
 
     /// Relays until the end.

@@ -2,20 +2,27 @@ import Glibc
 
 /// One direction of a relay: receives into lent buffers, sends from them, gives them back.
 ///
-/// At most one receive and one send are in flight. Received pieces queue while a send is under way
-/// and then leave together in one call. How much may queue adapts: it doubles while the receiver
-/// keeps up and falls to one buffer when it does not, so that a slow reader holds little. When the
-/// pool runs dry the executor cancels waiting sends; the rest is then copied out (`spill`) and the
-/// buffers go back. Each operation carries the relay's deadline; when one ends by it although
-/// something was said meanwhile, it is simply started again.
+/// ```
+///   streaming ──full buffers in a row──▶ bulk: spliced, or in bundles ──the source falls silent──▶ streaming
+/// ```
+/// Small messages are the rule: one receive serves until cancelled, and what it brings is sent at once,
+/// without an operation, as long as the target takes it. What the target does not take is queued and leaves in
+/// one send; at most one receive and one send are in flight. Bulk moves inside the kernel where there is a pipe
+/// for it (`Splice`), else several buffers at a time.
+///
+/// How much may queue adapts: it doubles while the receiver keeps up and falls to one buffer when it does
+/// not, so that a slow reader holds little. When the pool runs dry the executor cancels waiting sends; the
+/// rest is then copied out (`spill`) and the buffers go back. Each operation carries the relay's deadline; when
+/// one ends by it although something was said meanwhile, it is simply started again.
 final class RelayDirection: CompletionHandler {
-    private let source: Descriptor
-    private let target: Descriptor
+    let source: Descriptor
+    let target: Descriptor
     // Safety of `unowned`: the relay owns its directions and outlives what they have in flight.
     private unowned var relay: Relay?
 
     private var receiving: Operation?
     private var sending: Operation?
+    private var splice: Splice?
     /// Received and not yet handed to a send.
     private var queue: [LentBytes] = []
     /// Bytes of our own to send before the queue: what was read at login, or copied out of buffers.
@@ -27,20 +34,26 @@ final class RelayDirection: CompletionHandler {
     private var queuedBytes: UInt32 = 0
     /// How many bytes may be queued or received at once.
     private var allowance: UInt32
-    /// From the client: receive until cancelled (cheapest for small messages), rather than once per message.
-    private let isStreaming: Bool
+    /// Whose stream this is.
+    private let side: Relay.Side
+    /// Receives in a row that filled their buffer: so the source has more than we take.
+    private var fullReceives: UInt8 = 0
     private var sourceEnded = false
     /// Everything that the source sent before its end was delivered.
     private(set) var isFinished = false
 
     /// Whoever keeps a send waiting this long reads slowly; a busy receiver on another core takes far less.
-    private static let slownessNanoseconds: UInt64 = 50_000_000
+    static let slownessNanoseconds: UInt64 = 50_000_000
+    /// So many full buffers in a row are bulk.
+    private static let bulkThreshold: UInt8 = 4
 
-    /// - Parameter first: sent before anything received.
-    init(from source: Socket, to target: Socket, isStreaming: Bool, first: [UInt8]) {
+    /// - Parameters:
+    ///   - side: that of `source`.
+    ///   - first: sent before anything received.
+    init(from source: Socket, to target: Socket, side: Relay.Side, first: [UInt8]) {
         self.source = source.handle
         self.target = target.handle
-        self.isStreaming = isStreaming
+        self.side = side
         spill = first
         byteCount = UInt64(first.count)
         allowance = UInt32(2 * source.executor.kernel.buffers.size)
@@ -48,11 +61,12 @@ final class RelayDirection: CompletionHandler {
     }
 
     /// Nothing is in flight and no buffer is held.
-    var isIdle: Bool { receiving == nil && sending == nil && queue.isEmpty }
+    var isIdle: Bool { receiving == nil && sending == nil && queue.isEmpty && splice == nil }
 
     /// Starts sending and receiving.
     func begin(in relay: Relay) {
         self.relay = relay
+        sendSpillAtOnce(relay)
         pump(relay)
     }
 
@@ -60,6 +74,7 @@ final class RelayDirection: CompletionHandler {
     func stop(in relay: Relay) {
         if let receiving { relay.executor.cancel(receiving) }
         if let sending { relay.executor.cancel(sending) }
+        splice?.stop(in: relay)
         dropQueue(relay)
     }
 
@@ -73,7 +88,7 @@ final class RelayDirection: CompletionHandler {
 
     /// Starts whatever can go on: a send of what is queued, a receive while there is room.
     private func pump(_ relay: Relay) {
-        guard !relay.isEnding else { return }
+        guard !relay.isEnding, splice == nil else { return }
         if sending == nil { startSending(relay) }
         if receiving == nil, !sourceEnded, !isSpilling, queuedBytes < allowance { startReceiving(relay) }
     }
@@ -84,6 +99,8 @@ final class RelayDirection: CompletionHandler {
         guard let sending else { return false }
         return !sending.isSendingLentBytes
     }
+
+    private var isBulk: Bool { fullReceives >= RelayDirection.bulkThreshold }
 
     private func startSending(_ relay: Relay) {
         if !spill.isEmpty {
@@ -106,8 +123,17 @@ final class RelayDirection: CompletionHandler {
     }
 
     private func startReceiving(_ relay: Relay) {
+        if isBulk, let pipes = relay.executor.kernel.pipes {
+            // What is queued leaves first; the end of its send leads here again.
+            guard sending == nil else { return }
+            if let pipe = pipes.take() {
+                let splice = Splice(through: pipe, for: self)
+                self.splice = splice
+                return splice.begin(in: relay)
+            }
+        }
         let request: Operation.Request =
-            isStreaming ? .receiveMany : .receiveBundle(limit: limit(relay), expectsSilence: queuedBytes == 0)
+            isBulk ? .receiveBundle(limit: limit(relay), expectsSilence: false) : .receiveMany
         receiving = relay.executor.start(
             request, on: source.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self)
     }
@@ -123,14 +149,15 @@ final class RelayDirection: CompletionHandler {
     private func received(_ completion: Completion, _ relay: Relay) {
         if completion.result > 0, let first = completion.buffer {
             let length = Int(completion.result)
-            let pieces = relay.pool.pieces(first: first, length: length)
-            if relay.isEnding { return giveBack(pieces, relay) }
-            byteCount += UInt64(length)
-            relay.noteActivity()
-            take(pieces, UInt32(length), relay)
+            if relay.isEnding { return giveBack(relay.pool.pieces(first: first, length: length), relay) }
+            noteReceived(length, relay)
+            if length < relay.pool.size { fullReceives = 0 } else if !isBulk { fullReceives += 1 }
+            if !deliverAtOnce(first, length, relay) {
+                take(relay.pool.pieces(first: first, length: length), UInt32(length), relay)
+            }
             // Streaming knows no limit of its own: stop it, and start again when there is room.
-            let isFull = isSpilling || queuedBytes >= allowance
-            if completion.more, isFull, let receiving { relay.executor.cancel(receiving) }
+            let mustStop = isBulk || isSpilling || queuedBytes >= allowance
+            if completion.more, mustStop, let receiving { relay.executor.cancel(receiving) }
         } else if completion.result == -ETIME {
             relay.deadlinePassed()
         } else if completion.result == -ECANCELED {
@@ -138,9 +165,40 @@ final class RelayDirection: CompletionHandler {
             if relay.scope.isCancelled { relay.finish(.cancelled) }
         } else if !completion.more {
             // A read error counts as the end of the stream: what was received before still counts.
-            if completion.result < 0 { relay.sourceFailed(isStreaming ? .client : .backEnd, code: -completion.result) }
+            if completion.result < 0 { relay.sourceFailed(side, code: -completion.result) }
             sourceEnded = true
         }
+    }
+
+    private func noteReceived(_ length: Int, _ relay: Relay) {
+        byteCount += UInt64(length)
+        relay.noteActivity()
+    }
+
+    /// Sends one buffer's worth now, if nothing is to go before it; false when the target did not take all of it.
+    /// What it did take is not sent again: the piece that remains stands at the front of the queue.
+    private func deliverAtOnce(_ buffer: UInt16, _ length: Int, _ relay: Relay) -> Bool {
+        guard sending == nil, queue.isEmpty, spill.isEmpty, length <= relay.pool.size else { return false }
+        var piece = LentBytes(buffer: buffer, offset: 0, length: length)
+        let kernel = relay.executor.kernel
+        let sent = relay.pool.withSpan(of: piece) { kernel.sendAtOnce($0, on: target.number) }
+        if sent == length {
+            relay.executor.giveBack(buffer)
+        } else {
+            // A failure meets the operation that is started next, which reports it.
+            piece.offset = max(0, sent)
+            piece.length -= piece.offset
+            queue = [piece]
+            queuedBytes = UInt32(piece.length)
+        }
+        return true
+    }
+
+    /// The same for bytes of our own, which were read during the login.
+    private func sendSpillAtOnce(_ relay: Relay) {
+        guard !spill.isEmpty else { return }
+        let sent = relay.executor.kernel.sendAtOnce(spill, on: target.number)
+        if sent == spill.count { wipe(&spill) } else if sent > 0 { spill.removeFirst(sent) }
     }
 
     private func take(_ pieces: [LentBytes], _ length: UInt32, _ relay: Relay) {
@@ -180,7 +238,7 @@ final class RelayDirection: CompletionHandler {
         do {
             _ = try completion.value(of: .send)
         } catch {
-            relay.finish(error == .cancelled ? .cancelled : .failed(error, sendingTo: isStreaming ? .backEnd : .client))
+            relay.finish(error == .cancelled ? .cancelled : .failed(error, sendingTo: side.other))
         }
     }
 
@@ -211,6 +269,28 @@ final class RelayDirection: CompletionHandler {
         } else if let outgoing = operation.outgoing {
             sending = nil
             sent(outgoing, completion, relay)
+        }
+        pump(relay)
+        relay.concludeIfOver()
+    }
+
+    // MARK: For the splice
+
+    /// The splice moved `length` bytes out of the source.
+    func spliced(_ length: Int, in relay: Relay) { noteReceived(length, relay) }
+
+    /// The splice is over; nothing of it is in flight any more.
+    func spliceEnded(_ end: Splice.End, in relay: Relay) {
+        splice = nil
+        fullReceives = 0
+        switch end {
+        case .silence: break
+        case .sourceEnded(let code):
+            if code < 0 { relay.sourceFailed(side, code: -code) }
+            sourceEnded = true
+        case .slowTarget(let rest): spill = rest
+        case .failed(let code): fail(Completion(result: code), relay)
+        case .stopped: if relay.scope.isCancelled { relay.finish(.cancelled) }
         }
         pump(relay)
         relay.concludeIfOver()

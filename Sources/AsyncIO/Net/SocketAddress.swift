@@ -18,6 +18,15 @@ package enum SocketAddress: Sendable, Hashable {
         }
     }
 
+    /// A TCP address of this very machine (127.0.0.0/8, ::1): what goes there meets no network.
+    package var isLoopback: Bool {
+        switch self {
+        case .ipv4(let host, _): host.bytes[0] == 127
+        case .ipv6(let host, _): host == .loopback
+        case .unix: false
+        }
+    }
+
     /// The same host with another port; unix addresses stay as they are.
     package func withPort(_ port: UInt16) -> SocketAddress {
         switch self {

@@ -32,9 +32,11 @@ package actor MailSession {
         client = Socket(connection, scope: CancellationScope(on: executor))
         start = executor.now
         self.server = server
+        let address = client.peerAddress ?? .unix("")
+        if address.isLoopback { executor.kernel.skipCongestionControl(connection.number) }
         context = SessionContext(
             number: number, mailProtocol: server.settings.mailProtocol,
-            client: client.peerAddress ?? .unix(""), listener: listener)
+            client: address, listener: listener)
     }
 
     /// Greets the client and logs it in at its back-end; whether it is to be relayed then. If not,
