@@ -65,7 +65,7 @@ import Testing
     func `SMTP with XCLIENT, with AUTH, with both`(pieceCount: Int) throws {
         func logIn(_ password: String, xclient: Bool, auth: Bool) -> BackEndOutcome? {
             let client = smtp(password) {
-                $0.proxy.xclient = xclient
+                $0.proxy.xclient = xclient ? .on : .off
                 $0.proxy.smtpAuth = auth
             }
             var pair = DialoguePair(client, DemoSMTPServer())

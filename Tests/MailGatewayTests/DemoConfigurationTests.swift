@@ -18,7 +18,7 @@ import Testing
                 == ["127.0.0.1:1143", "127.0.0.1:1110", "127.0.0.1:1025"])
         let backEnds = configuration.servers.map { $0.settings.backEnd?.port }
         #expect(backEnds == [40001, 40002, 40003])
-        #expect(configuration.servers[2].settings.proxy.xclient)
+        #expect(configuration.servers[2].settings.proxy.xclient == .on)
     }
 
     @Test func aWorkerReadsTheSame() throws {

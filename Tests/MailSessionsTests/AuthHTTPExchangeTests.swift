@@ -13,8 +13,9 @@ import Testing
     private static func describe(_ answer: AuthHTTPAnswer) -> String {
         func text(_ bytes: [UInt8]?) -> String { bytes.map { String(decoding: $0, as: UTF8.self) } ?? "-" }
         switch answer {
-        case .success(let server, let login, let password):
-            return "\(server?.description ?? "-") \(text(login)) \(text(password?.bytes))"
+        case .success(let server, let login, let password, let smtpAuth):
+            let auth = smtpAuth.map { $0 ? " smtp" : " no smtp" } ?? ""
+            return "\(server?.description ?? "-") \(text(login)) \(text(password?.bytes))\(auth)"
         case .refusal(let message, let code, let wait):
             return "refused '\(text(message))' \(text(code)) \(wait.map { "\($0)" } ?? "-")"
         case .waitAndRetry(let pause): return "again \(pause)"
@@ -60,6 +61,9 @@ import Testing
             "HTTP/1.1 100 Continue |  | HTTP/1.1 200 | \(server) | Content-Length: 0 | ", "198.51.100.1:143 - -, keep",
             "1xx"
         ),
+        ("HTTP/1.1 200 | \(server) | Auth-SMTP: yes | ", "198.51.100.1:143 - - smtp, close", "Auth-SMTP"),
+        ("HTTP/1.1 200 | \(server) | auth-smtp: No | ", "198.51.100.1:143 - - no smtp, close", "Auth-SMTP in any case"),
+        ("HTTP/1.1 200 | \(server) | Auth-SMTP: on | ", "198.51.100.1:143 - -, close", "Auth-SMTP is yes or no"),
         ("HTTP/1.1 200 | \(server) | Auth-Server: 192.0.2.9 | ", "192.0.2.9:143 - -, close", "the last counts"),
     ])
     func `successes`(answer: String, outcome: String, reason: String) throws {

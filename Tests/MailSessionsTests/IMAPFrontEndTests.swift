@@ -88,11 +88,19 @@ struct IMAPFrontEndTests {
                 """#),
             DialogueRow(
                 "B2: lists without end, nested or missing",
-                { $0.maxErrors = 9 },
+                { $0.maxErrors = 11 },
                 #"""
                 S: * OK IMAP4 ready
                 C: a ID ((((((((((((((((((((
                 S: a BAD invalid command
+                C: k ID ("name" ("a" {1+}
+                C: b ( NIL )) "x" ()) 
+                S: * ID NIL
+                S: k OK completed
+                C: l ID (()))
+                S: l BAD invalid command
+                C: m ID ((())
+                S: m BAD invalid command
                 C: b ID ("name"
                 S: b BAD invalid command
                 C: c ID

@@ -12,8 +12,10 @@ import Testing
         var isExtended = true
         var mailFrom: String?
         var recipient: String?
-        var xclient = true
+        var xclient = XClientPolicy.on
         var smtpAuth = false
+        /// `Auth-SMTP`.
+        var ownSMTPAuth: Bool?
         var client = BackEndFixture.client
         var buffer = 4096
     }
@@ -30,9 +32,10 @@ import Testing
         settings.proxy.xclient = situation.xclient
         settings.proxy.smtpAuth = situation.smtpAuth
         try Transcript(transcript).check(BackEndFixture.words()) {
-            SMTPBackEnd(
-                credentials: BackEndFixture.credentials(situation.login, situation.password), context: context,
-                settings: settings, client: situation.client)
+            var credentials = BackEndFixture.credentials(situation.login, situation.password)
+            credentials.smtpAuth = situation.ownSMTPAuth
+            return SMTPBackEnd(
+                credentials: credentials, context: context, settings: settings, client: situation.client)
         }
     }
 
@@ -41,7 +44,7 @@ import Testing
         situation.password = ""
         situation.mailFrom = "MAIL FROM:<a@b> SIZE=9"
         situation.recipient = "RCPT TO:<c@d>"
-        situation.xclient = false
+        situation.xclient = .off
     }
 
     @Test func `introduces the client with XCLIENT and repeats its EHLO`() throws {
@@ -100,10 +103,68 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            ("XCLIENT NAME ADDR PROTO LOGIN PORT", "XCLIENT ADDR=192.0.2.7 LOGIN=bob NAME=[UNAVAILABLE]"),
+            ("xclient addr", "XCLIENT ADDR=192.0.2.7"), ("XCLIENT LOGIN", "XCLIENT LOGIN=bob"),
+        ])
+    func `xclient auto tells only what is offered`(_ offer: String, _ command: String) throws {
+        try check(
+            #"""
+            C: 220 back
+            S: EHLO mx.example.com
+            C: 250-back
+            C: 250-\#(offer)
+            C: 250 SIZE
+            S: \#(command)
+            C: 220 back
+            S: EHLO laptop
+            C: 250 back
+            = in 235 2.0.0 OK\r\n
+            """#
+        ) { $0.xclient = .automatic }
+    }
+
+    @Test(arguments: ["250 SIZE", "250 XCLIENT", "250 XCLIENT PORT HELO", "250 XCLIENTS ADDR"])
+    func `xclient auto tells nothing where nothing is offered`(_ last: String) throws {
+        try check("C: 220 back\nS: EHLO mx.example.com\nC: 250-back\nC: \(last)\n= in 235 2.0.0 OK\\r\\n") {
+            $0.xclient = .automatic
+        }
+    }
+
+    @Test func `xclient auto asks with EHLO, and says HELO where only that is known`() throws {
+        try check(
+            "C: 220 back\nS: EHLO mx.example.com\nC: 502 no\nS: HELO mx.example.com\nC: 250 back\n= in 235 2.0.0 OK\\r\\n"
+        ) {
+            $0.xclient = .automatic
+            $0.isExtended = false
+        }
+        try check("C: 220 back\nS: EHLO mx.example.com\nC: 502 no\n= invalid 502 no") { $0.xclient = .automatic }
+        try check(
+            "C: 220 back\nS: EHLO mx.example.com\nC: 502 no\nS: HELO mx.example.com\nC: 502 no\n= invalid 502 no"
+        ) {
+            $0.xclient = .automatic
+            $0.isExtended = false
+        }
+    }
+
+    @Test(arguments: [(true, false), (false, true)])
+    func `Auth-SMTP overrides proxy_smtp_auth for the session`(_ configured: Bool, _ own: Bool) throws {
+        let login = own ? "" : " LOGIN=bob"
+        let auth = own ? "S: AUTH PLAIN AGJvYgBwYXNz\nC: 235 in\n" : ""
+        try check(
+            "C: 220 back\nS: EHLO mx.example.com\nC: 250 back\nS: XCLIENT ADDR=192.0.2.7\(login) NAME=[UNAVAILABLE]\n"
+                + "C: 220 back\nS: EHLO laptop\nC: 250 back\n\(auth)= in 235 2.0.0 OK\\r\\n"
+        ) {
+            $0.smtpAuth = configured
+            $0.ownSMTPAuth = own
+        }
+    }
+
     @Test(arguments: [(true, "EHLO"), (false, "HELO")])
     func `without XCLIENT greets as the client did`(isExtended: Bool, verb: String) throws {
         try check("C: 220 back\nS: \(verb) mx.example.com\nC: 250 back\nc: more\n= in 235 2.0.0 OK\\r\\n\nl: more") {
-            $0.xclient = false
+            $0.xclient = .off
             $0.isExtended = isExtended
         }
     }
@@ -132,7 +193,7 @@ import Testing
         try check(start + "C: 220 ok\nS: EHLO laptop\nC: 502 no\n= invalid 502 no")
         try check("C: 220 b\nS: EHLO mx.example.com\nC: 250 b\nS: AUTH PLAIN AGJvYgBwYXNz\nC: 535 no\n= invalid 535 no")
         {
-            $0.xclient = false
+            $0.xclient = .off
             $0.smtpAuth = true
         }
         try check(

@@ -92,6 +92,28 @@ struct SMTPFrontEndTests {
                 L: NOOP
                 """#),
             DialogueRow(
+                "B9: a flood of recipients, and RSET and BDAT in the middle of one segment: nothing is lost, nothing is a false 250",
+                { $0.mechanisms = .none },
+                #"""
+                S: 220 mx ESMTP ready
+                C: RCPT TO:<a@b>
+                C: RCPT TO:<c@d>
+                C: BDAT 5 LAST
+                C: MAIL FROM:<e@f>
+                C: RSET
+                C: RCPT TO:<g@h>
+                C: DATA
+                C: NOOP
+                S: 503 5.5.1 Bad sequence of commands
+                S: 503 5.5.1 Bad sequence of commands
+                S: 500 5.5.1 Invalid command
+                S: 250 2.0.0 OK
+                S: 250 2.0.0 OK
+                S: 503 5.5.1 Bad sequence of commands
+                S: 500 5.5.1 Invalid command
+                S: 250 2.0.0 OK
+                """#),
+            DialogueRow(
                 "arguments, at the limit and one past",
                 #"""
                 S: 220 mx ESMTP ready

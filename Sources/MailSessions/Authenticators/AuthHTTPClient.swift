@@ -39,8 +39,10 @@ package struct AuthHTTPClient: Authenticator {
                 throw .unreachable(settings.address, error)
             }
             switch answer {
-            case .success(let server, let login, let password):
-                return try accept(attempt, server, login, password)
+            case .success(let server, let login, let password, let smtpAuth):
+                let credentials = BackEndCredentials(
+                    login: login ?? attempt.login, password: password ?? attempt.password, smtpAuth: smtpAuth)
+                return try accept(credentials, at: server)
             case .refusal(let text, let code, let wait):
                 return .refuse(text: text, code: code, wait: wait)
             case .invalid(let fault):
@@ -57,12 +59,10 @@ package struct AuthHTTPClient: Authenticator {
     }
 
     private func accept(
-        _ attempt: LoginAttempt, _ server: SocketAddress?, _ login: [UInt8]?, _ password: Secret?
+        _ credentials: BackEndCredentials, at server: SocketAddress?
     ) throws(AuthenticatorFailure) -> LoginDecision {
         guard let backEnd = server ?? backEnd else { throw .fault(settings.address, .missingServerOrPort) }
-        return .accept(
-            backEnd: backEnd,
-            BackEndCredentials(login: login ?? attempt.login, password: password ?? attempt.password))
+        return .accept(backEnd: backEnd, credentials)
     }
 
     // MARK: One question

@@ -116,7 +116,8 @@ package struct AuthHTTPExchange: Dialogue {
                 let server = try server(from: head)
                 let needsPassword = mailProtocol != .smtp && method != .plain
                 if needsPassword, head.password == nil { return .invalid(.missingPassword) }
-                return .success(server: server, login: head.login, password: head.password)
+                return .success(
+                    server: server, login: head.login, password: head.password, smtpAuth: head.smtpAuth)
             } catch {
                 return .invalid(error)
             }

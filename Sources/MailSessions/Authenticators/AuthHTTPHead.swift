@@ -10,6 +10,8 @@ struct AuthHTTPHead: Sendable {
     private(set) var password: Secret?
     private(set) var wait: Duration?
     private(set) var errorCode: [UInt8]?
+    /// `Auth-SMTP: yes` or `no` (nginx 1.31.7); anything else is as good as absent.
+    private(set) var smtpAuth: Bool?
     /// HTTP/1.1, and no header that forbids it.
     private(set) var persists = false
     private(set) var bodyLength = BodyLength.unknown
@@ -65,9 +67,18 @@ struct AuthHTTPHead: Sendable {
         case "auth-pass": password = Secret(value)
         case "auth-wait": if let seconds = number(value) { wait = duration(seconds) }
         case "auth-error-code": takeErrorCode(value)
+        case "auth-smtp": takeSMTPAuth(value)
         case "connection": takeConnection(value)
         case "content-length": takeContentLength(value)
         case "transfer-encoding": takeTransferEncoding(value)
+        default: break
+        }
+    }
+
+    private mutating func takeSMTPAuth(_ value: ArraySlice<UInt8>) {
+        switch value.asciiUppercased {
+        case "YES": smtpAuth = true
+        case "NO": smtpAuth = false
         default: break
         }
     }

@@ -11,8 +11,8 @@ package struct AuthHTTPOutcome: Sendable {
 /// What the service decided.
 package enum AuthHTTPAnswer: Sendable {
     /// The credentials are right. `server` is nil where the service named none and the configured
-    /// back-end is meant; `login` and `password` replace the client's.
-    case success(server: SocketAddress?, login: [UInt8]?, password: Secret?)
+    /// back-end is meant; `login` and `password` replace the client's, `smtpAuth` replaces `proxy_smtp_auth`.
+    case success(server: SocketAddress?, login: [UInt8]?, password: Secret?, smtpAuth: Bool?)
     /// The credentials are wrong; bounded, without control bytes. `code` is for SMTP only.
     case refusal(text: [UInt8], code: [UInt8]?, wait: Duration?)
     /// Ask the same again after this pause, at least a second (nginx-mail.md §13 row 4).

@@ -28,10 +28,13 @@ package struct BackEndCredentials: Sendable {
     package var login: [UInt8]
     /// The password for the back-end; nil when none is known (SMTP with XCLIENT does not need one).
     package var password: Secret?
+    /// Whether the user logs in at the SMTP back-end (`Auth-SMTP`); nil leaves it to `proxy_smtp_auth`.
+    package var smtpAuth: Bool?
 
-    package init(login: [UInt8], password: Secret?) {
+    package init(login: [UInt8], password: Secret?, smtpAuth: Bool? = nil) {
         self.login = login
         self.password = password
+        self.smtpAuth = smtpAuth
     }
 }
 

@@ -5,6 +5,7 @@ import AsyncIO
 ///
 /// ```
 /// greeting --220--> hello --250--> [xclient --220|250--> [clientHello --250-->]]
+///                     +--else, xclient auto and HELO from the client--> plainHello --250-->
 ///     --> [authentication --235-->]                over: our own 235
 ///     --> [mail --250--> recipient --any reply-->] over: the back-end's reply
 /// ```
@@ -23,14 +24,14 @@ package struct SMTPBackEnd: BackEndLogin {
     private let proxy: ProxySettings
 
     private enum State {
-        case greeting, hello, xclient, clientHello, authentication, mail, recipient
+        case greeting, hello, plainHello, xclient, clientHello, authentication, mail, recipient
         case over(BackEndOutcome)
     }
 
     package var activity: BackEndActivity {
         switch state {
         case .greeting: .awaitingGreeting
-        case .hello: .sendingHello
+        case .hello, .plainHello: .sendingHello
         case .xclient: .sendingXClient
         case .clientHello: .sendingClientHello
         case .authentication: .sendingAuthentication
@@ -76,7 +77,9 @@ package struct SMTPBackEnd: BackEndLogin {
         return !credentials.login.contains(ASCII.nul) && !password.contains(where: { $0 == ASCII.nul })
     }
 
-    private var authenticates: Bool { proxy.smtpAuth && envelope.recipient == nil }
+    private var logsInWithPassword: Bool { credentials.smtpAuth ?? proxy.smtpAuth }
+
+    private var authenticates: Bool { logsInWithPassword && envelope.recipient == nil }
 
     /// Moves on by one line; returns the command that follows a whole reply.
     private mutating func take(_ line: ReplyLine) -> [UInt8]? {
@@ -95,6 +98,11 @@ package struct SMTPBackEnd: BackEndLogin {
         earlierLines = []
         replies.restart()
         guard isExpected(String(decoding: text.prefix(3), as: UTF8.self)) else {
+            if case .hello = state, proxy.xclient == .automatic, !envelope.isExtended {
+                // EHLO was for our question only.
+                state = .plainHello
+                return .line("HELO \(serverName)")
+            }
             state = .over(.invalidResponse(reply: line.excerpt))
             return nil
         }
@@ -104,7 +112,7 @@ package struct SMTPBackEnd: BackEndLogin {
     private func isExpected(_ code: String) -> Bool {
         switch state {
         case .greeting: code == "220"
-        case .hello, .clientHello, .mail: code == "250"
+        case .hello, .plainHello, .clientHello, .mail: code == "250"
         case .xclient: code == "220" || code == "250"
         case .authentication: code == "235"
         case .recipient, .over: true
@@ -115,15 +123,16 @@ package struct SMTPBackEnd: BackEndLogin {
         switch state {
         case .greeting:
             state = .hello
-            return .line("\(proxy.xclient || envelope.isExtended ? "EHLO" : "HELO") \(serverName)")
-        case .hello where proxy.xclient:
+            return .line("\(proxy.xclient != .off || envelope.isExtended ? "EHLO" : "HELO") \(serverName)")
+        case .hello:
+            guard let command = introduction(offer: reply) else { return logIn() }
             state = .xclient
-            return .line(XClient.command(client: client, login: proxy.smtpAuth ? [] : credentials.login))
+            return .line(command)
         case .xclient:
             guard let helo = envelope.helo, !helo.isEmpty else { return logIn() }
             state = .clientHello
             return .line(Array("\(envelope.isExtended ? "EHLO" : "HELO") ".utf8) + helo)
-        case .hello, .clientHello:
+        case .plainHello, .clientHello:
             return logIn()
         case .authentication:
             state = .over(.loggedIn(reply: SMTPBackEnd.ownReply))
@@ -136,6 +145,19 @@ package struct SMTPBackEnd: BackEndLogin {
             return nil
         case .over:
             return nil
+        }
+    }
+
+    /// XCLIENT, if it is to be said after this reply to EHLO.
+    private func introduction(offer reply: [UInt8]) -> [UInt8]? {
+        let login = logsInWithPassword ? [] : credentials.login
+        switch proxy.xclient {
+        case .off: return nil
+        case .on: return XClient.command(client: client, login: login)
+        case .automatic:
+            return XClient.attributes(offeredBy: reply).flatMap {
+                XClient.command(client: client, login: login, attributes: $0)
+            }
         }
     }
 

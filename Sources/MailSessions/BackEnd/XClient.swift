@@ -2,11 +2,37 @@ import AsyncIO
 
 /// The XCLIENT command, which tells a back-end who its client really is (Postfix XCLIENT_README).
 enum XClient {
-    /// The command, without CRLF; an empty login is left out.
-    static func command(client: ClientFacts, login: [UInt8]) -> [UInt8] {
-        var line = Array("XCLIENT ADDR=\(address(client.address))".utf8)
-        if !login.isEmpty { line += Array(" LOGIN=".utf8) + xtext(login) }
-        return line + Array(" NAME=".utf8) + xtext(Array(client.hostName.utf8))
+    /// What is told, in this order.
+    enum Attribute: String, CaseIterable {
+        case address = "ADDR"
+        case login = "LOGIN"
+        case name = "NAME"
+    }
+
+    /// The command, without CRLF; an empty login is left out. Nil when nothing is left to tell.
+    static func command(
+        client: ClientFacts, login: [UInt8], attributes: Set<Attribute> = Set(Attribute.allCases)
+    ) -> [UInt8]? {
+        let told = Attribute.allCases.filter { attributes.contains($0) && !($0 == .login && login.isEmpty) }
+        guard !told.isEmpty else { return nil }
+        return told.reduce(Array("XCLIENT".utf8)) { line, attribute in
+            let value =
+                switch attribute {
+                case .address: Array(address(client.address).utf8)
+                case .login: xtext(login)
+                case .name: xtext(Array(client.hostName.utf8))
+                }
+            return line + Array(" \(attribute.rawValue)=".utf8) + value
+        }
+    }
+
+    /// The attributes that a reply to EHLO offers to take; nil when it does not offer XCLIENT.
+    static func attributes(offeredBy reply: [UInt8]) -> Set<Attribute>? {
+        for line in reply.split(separator: ASCII.lf) {
+            let words = line.dropFirst(4).split { $0 == ASCII.space || $0 == ASCII.cr }.map(\.asciiUppercased)
+            if words.first == "XCLIENT" { return Set(words.dropFirst().compactMap { Attribute(rawValue: $0) }) }
+        }
+        return nil
     }
 
     private static func address(_ address: SocketAddress) -> String {

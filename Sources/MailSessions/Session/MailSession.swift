@@ -314,7 +314,8 @@ package actor MailSession {
         case .loggedIn(let reply):
             return Login(backEnd: socket, toBackEnd: request.leftover, toClient: reply + login.input.takeAll())
         case .invalidResponse(let reply):
-            let isPassedOn = server.settings.proxy.passesErrorMessage
+            let isPassedOn =
+                server.settings.proxy.passesErrorMessage && server.settings.mailProtocol.isRefusal(reply)
             throw backEndFailed(
                 .invalidResponse(reply, isPassedOn: isPassedOn), saying: isPassedOn ? .line(reply) : nil)
         case .responseTooLong: throw backEndFailed(.responseTooLong)

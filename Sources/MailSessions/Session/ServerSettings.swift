@@ -111,10 +111,19 @@ package struct ProxySettings: Sendable {
     package var timeout: Duration = .seconds(24 * 3600)
     package var passesErrorMessage = false
     package var smtpAuth = false
-    package var xclient = true
+    package var xclient = XClientPolicy.on
     package var proxyProtocol: ProxyProtocolVersion?
 
     package init() {}
+}
+
+/// `xclient`: whether SMTP back-ends are told of the client.
+package enum XClientPolicy: Sendable, Hashable {
+    case off
+    /// Whether or not the back-end offers it, as nginx does.
+    case on
+    /// Where its reply to EHLO offers it, and no other attributes than it offers.
+    case automatic
 }
 
 /// `proxy_protocol off | on | v2` towards back-ends.

@@ -5,7 +5,8 @@ import AsyncIO
 ///
 /// Atoms are taken as they come, since clients send unquoted passwords; only what could be taken for
 /// a literal by another server is refused. `ID` carries a list, whose strings are checked for form
-/// and dropped; lists do not nest, so a flood of parentheses meets an error at the second.
+/// and dropped. Its lists may nest, which RFC 2971 does not know and clients do; a count is all that a
+/// flood of parentheses leaves behind.
 struct IMAPArgumentScanner: Sendable {
     /// How a stretch ends.
     enum End: Equatable {
@@ -15,8 +16,11 @@ struct IMAPArgumentScanner: Sendable {
     }
 
     /// How much of `ID`'s argument was seen (RFC 2971 §3.1): `NIL`, or one list.
-    private enum List {
-        case missing, open, complete
+    private enum List: Equatable {
+        case missing
+        /// In so many lists.
+        case open(depth: Int)
+        case complete
     }
 
     /// Most arguments of a command (nginx-mail.md §3.3).
@@ -77,8 +81,9 @@ struct IMAPArgumentScanner: Sendable {
     /// Takes a parenthesis that may stand here; another is left to fail as a string.
     private mutating func scanParenthesis(_ byte: UInt8) -> Bool {
         switch (byte, list) {
-        case (ASCII.openParenthesis, .missing): list = .open
-        case (ASCII.closeParenthesis, .open): list = .complete
+        case (ASCII.openParenthesis, .missing): list = .open(depth: 1)
+        case (ASCII.openParenthesis, .open(let depth)): list = .open(depth: depth + 1)
+        case (ASCII.closeParenthesis, .open(let depth)): list = depth == 1 ? .complete : .open(depth: depth - 1)
         default: return false
         }
         return true
@@ -87,9 +92,8 @@ struct IMAPArgumentScanner: Sendable {
     /// Whether a string may begin here; outside of a list `ID` takes only `NIL`.
     private mutating func admitsString(_ input: ByteQueue, _ range: Range<Int>) -> Bool {
         guard expectsList else { return true }
-        let first = input[range.lowerBound]
         switch list {
-        case .open: return first != ASCII.openParenthesis
+        case .open: return true
         case .complete: return false
         case .missing:
             let word = input[range].prefix { $0 != ASCII.space }

@@ -35,6 +35,8 @@ struct ParityBackEnd {
     }
 
     private mutating func answer(_ line: String) {
+        // A header, and no command.
+        if line.hasPrefix("PROXY ") { return }
         let first = String(line.prefix { $0 != " " })
         switch mail {
         case .pop3: reply(usually: "+OK done")

@@ -44,6 +44,8 @@ extension ParityExchange {
         C a ID NIL
         - ID with a list [id]
         C a ID ("name" "x" "version" {3+}\r\n1.0)
+        - ID with lists in its list [id]
+        C a ID ("name" ("a" (NIL)) "x" ())
         - ID with a synchronising literal [id]
         C a ID ("name" {3} | abc "v" NIL) | b NOOP
         - a GET request ends the session [http]
@@ -242,9 +244,6 @@ extension ParityExchange {
         - a carriage return in the status line
         C a LOGIN ann x
         A !HTTP/1.0 200\rOK\r\nAuth-Status: OK\r\n\r\n
-        - half an answer
-        C a LOGIN ann x
-        A !HTTP/1.0 200 OK\r\nAuth-Status: OK\r\n
         - no answer
         C a LOGIN ann x
         A !close
@@ -407,6 +406,9 @@ extension ParityExchange {
         - BYE is passed on
         C a LOGIN ann x
         B * BYE busy
+        - what is no refusal is not passed on [false-success]
+        C a LOGIN ann x
+        B * OK hi | + go | + go | z OK in
         - one line only [one-line]
         C a LOGIN ann x
         B * OK hi | $T NO a\r\n* MORE b

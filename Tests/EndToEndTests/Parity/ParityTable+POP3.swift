@@ -221,6 +221,9 @@ extension ParityExchange {
         - the greeting is passed on
         C USER ann | PASS x
         B -ERR [SYS/TEMP] busy
+        - what is no refusal is not passed on [false-success]
+        C USER ann | PASS x
+        B +OK hi | +OK | what?
         - one line only [one-line]
         C USER ann | PASS x
         B +OK hi | -ERR a\r\n-ERR b

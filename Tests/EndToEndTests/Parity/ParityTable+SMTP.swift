@@ -165,12 +165,22 @@ extension ParityExchange {
         - refused there
         C EHLO e | AUTH PLAIN \b{\0ann\0pass} | NOOP
         B 220 hi | 250 x | 220 x | 250 x | 535 no
+        - the service says no [auth-smtp]
+        C EHLO e | AUTH PLAIN \b{\0ann\0pass} | NOOP
+        A Auth-Status: OK | Auth-SMTP: no | $S
+        == smtp-noxclient
+        - the service says yes [auth-smtp]
+        C EHLO e | AUTH PLAIN \b{\0ann\0pass} | NOOP
+        A Auth-Status: OK | Auth-SMTP: yes | $S
         == smtp-login-noxclient
         - the same without XCLIENT
         C EHLO e | AUTH PLAIN \b{\0ann\0pass} | NOOP
         - refused there, and passed on
         C EHLO e | AUTH PLAIN \b{\0ann\0pass} | NOOP
         B 220 hi | 250-x\r\n250 AUTH PLAIN | 535 5.7.8 no
+        - success in the wrong place is no refusal [false-success]
+        C EHLO e | AUTH PLAIN \b{\0ann\0pass} | NOOP
+        B 220 hi | 250 x | 250 ok
         - several lines are cut to the last [one-line]
         C EHLO e | AUTH PLAIN \b{\0ann\0pass} | NOOP
         B 220 hi | 250 x | 535-a\r\n535 b

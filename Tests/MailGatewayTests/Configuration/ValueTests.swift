@@ -50,7 +50,7 @@ import Testing
     @Test(arguments: ["on", "ON", "On", "off", "OFF"])
     func `flags know no case`(_ text: String) throws {
         let server = try ConfigurationFixture.server("xclient \(text); starttls OFF;")
-        #expect(server.settings.proxy.xclient == (text.lowercased() == "on"))
+        #expect(server.settings.proxy.xclient == (text.lowercased() == "on" ? .on : .off))
     }
 
     @Test(

@@ -22,7 +22,8 @@ enum ProxyDirectives {
 
     static let smtpAuth = Setting(
         "proxy_smtp_auth", in: [.mail, .server], .flag, default: "off",
-        "Whether the user logs in at SMTP back-ends, too (AUTH PLAIN).")
+        "Whether the user logs in at SMTP back-ends, too (AUTH PLAIN). The service may say otherwise for one session: "
+            + "`Auth-SMTP: yes` or `no`.")
 
     static let proxyProtocol = Setting(
         "proxy_protocol", in: [.mail, .server],
@@ -31,8 +32,9 @@ enum ProxyDirectives {
         "The PROXY header that back-ends get first: `on` is version 1.")
 
     static let xclient = Setting(
-        "xclient", in: [.mail, .server], .flag, default: "on",
-        "Whether SMTP back-ends are told of the client by XCLIENT.")
+        "xclient", in: [.mail, .server], xclientPolicy, default: "on",
+        "Whether SMTP back-ends are told of the client by XCLIENT. `auto` tells those whose reply to EHLO offers it, and "
+            + "only the attributes that they offer; `on` tells all, as in nginx, which has no `auto`.")
 
     /// All rows.
     static let rows: [Directive] = [
@@ -41,6 +43,12 @@ enum ProxyDirectives {
         .ignored(
             "proxy", in: [.mail, .server], .flag, because: "a mail server is always a proxy, as in nginx"),
     ]
+
+    private static let xclientPolicy = ValueSyntax<XClientPolicy>(.one, "on | off | auto") {
+        (statement, _, context) throws(ConfigurationError) in
+        if statement.arguments[0].lowercased() == "auto" { return .automatic }
+        return try ValueSyntax<Bool>.flag.parse(statement, nil, &context) ? .on : .off
+    }
 
     private static let address = ValueSyntax<SocketAddress>.single(
         "*address*:*port* | unix:*path*",
