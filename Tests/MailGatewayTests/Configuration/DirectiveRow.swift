@@ -1,0 +1,145 @@
+@testable import MailGateway
+
+/// What is known of one directive beside its row in the table: values that are accepted, and one that is not.
+///
+/// Where it may stand, how many arguments it takes and what repetition means are in the table itself, and
+/// tested for every row in the same way.
+struct DirectiveRow: Sendable {
+    let name: String
+    /// Arguments as written. Of those with an effect on servers the first two differ in it.
+    let accepted: [String]
+    /// Arguments that are refused, and nginx's text for it, without the position.
+    let refused: (arguments: String, text: String)?
+
+    /// - Parameter text: nil for what has a block in place of values.
+    init(_ name: String, _ accepted: String..., refused: String? = nil, _ text: String? = nil) {
+        self.name = name
+        self.accepted = accepted
+        self.refused = refused.flatMap { arguments in text.map { (arguments, $0) } }
+    }
+
+    /// A flag.
+    static func flag(_ name: String) -> DirectiveRow {
+        DirectiveRow(
+            name, "on", "off", refused: "maybe",
+            "invalid value \"maybe\" in \"\(name)\" directive, it must be \"on\" or \"off\"")
+    }
+
+    /// A time.
+    static func time(_ name: String) -> DirectiveRow {
+        DirectiveRow(name, "7s", "\"1h 2m\"", refused: "1x", "\"\(name)\" directive invalid value")
+    }
+
+    /// A size.
+    static func size(_ name: String) -> DirectiveRow {
+        DirectiveRow(name, "8k", "1m", refused: "1x", "\"\(name)\" directive invalid value")
+    }
+
+    /// A number.
+    static func number(_ name: String) -> DirectiveRow {
+        DirectiveRow(name, "7", "8", refused: "x", "\"\(name)\" directive invalid number")
+    }
+
+    /// Any text, of which only the empty one is refused.
+    static func text(_ name: String, _ values: String = "some", _ other: String = "other") -> DirectiveRow {
+        DirectiveRow(name, values, other, refused: "\"\"", "invalid value \"\"")
+    }
+
+    static let all: [DirectiveRow] = process + events + servers + protocols + loginsAndBackEnds + tls + blocks
+
+    private static let process: [DirectiveRow] = [
+        DirectiveRow(
+            "include", "none*.conf", refused: "gone.conf",
+            "open() \"/etc/gw/gone.conf\" failed (2: No such file or directory)"),
+        DirectiveRow(
+            "worker_processes", "2", "auto", refused: "x", "\"worker_processes\" directive invalid value"),
+        DirectiveRow(
+            "error_log", "stderr info", "e.log", refused: "stderr loud", "invalid log level \"loud\""),
+        text("pid", "a.pid"), flag("daemon"), flag("master_process"), text("user", "www-data", "a b"),
+        number("worker_rlimit_nofile"),
+        DirectiveRow("worker_priority", "-5", "+5", refused: "x", "\"worker_priority\" directive invalid number"),
+        DirectiveRow(
+            "worker_cpu_affinity", "01 10", "auto", refused: "2",
+            "invalid character \"2\" in \"worker_cpu_affinity\""),
+        text("working_directory", "/tmp"), text("env", "PATH", "A=b"), time("worker_shutdown_timeout"),
+        DirectiveRow("worker_rlimit_core", "1g", "1m", refused: "x", "\"worker_rlimit_core\" directive invalid value"),
+        DirectiveRow(
+            "thread_pool", "a threads=1", "b threads=2 max_queue=3", refused: "a \"\"", "invalid value \"\""),
+        flag("pcre_jit"), text("lock_file"), time("timer_resolution"),
+        DirectiveRow("debug_points", "stop", "ABORT", refused: "x", "invalid value \"x\""), text("load_module"),
+        text("ssl_engine"), flag("ssl_object_cache_inheritable"),
+    ]
+
+    private static let events: [DirectiveRow] = [
+        DirectiveRow("worker_connections", "7", "8", refused: "x", "invalid number \"x\""),
+        DirectiveRow("use", "epoll", "io_uring", refused: "kqueue", "invalid event type \"kqueue\""),
+        flag("multi_accept"), flag("accept_mutex"), time("accept_mutex_delay"), text("debug_connection"),
+        text("worker_aio_requests"),
+    ]
+
+    private static let servers: [DirectiveRow] = [
+        DirectiveRow("listen", "144", "[::1]:145", refused: "0", "invalid port in \"0\" of the \"listen\" directive"),
+        DirectiveRow("protocol", "imap", "smtp", refused: "IMAP", "unknown protocol \"IMAP\""),
+        text("server_name"), time("timeout"), number("max_errors"), number("max_connections"),
+        DirectiveRow("bare_line_feed", "accept", "refuse", refused: "x", "invalid value \"x\""),
+        DirectiveRow(
+            "set_real_ip_from", "192.0.2.0/24", "unix:", refused: "nowhere",
+            "host not found in set_real_ip_from \"nowhere\""),
+        DirectiveRow("allow", "192.0.2.1", "all", refused: "x", "invalid parameter \"x\""),
+        DirectiveRow("deny", "192.0.2.1", "unix:", refused: "x", "invalid parameter \"x\""),
+        DirectiveRow(
+            "resolver", "192.0.2.53", "two.example:5353 valid=5s", refused: "valid=5s", "no name servers defined"),
+        time("resolver_timeout"),
+    ]
+
+    private static let protocols: [DirectiveRow] =
+        ["imap", "pop3", "smtp"].flatMap { prefix in
+            [
+                text("\(prefix)_capabilities", "A \"B 1\"", "C"), size("\(prefix)_client_buffer"),
+                DirectiveRow("\(prefix)_auth", "CRAM-MD5", "plain external", refused: "x", "invalid value \"x\""),
+            ]
+        } + [time("smtp_greeting_delay")]
+
+    private static let loginsAndBackEnds: [DirectiveRow] = [
+        DirectiveRow(
+            "auth_http", "192.0.2.1/a", "unix:/run/a:/b", refused: "unix:",
+            "no path in the unix domain socket in auth_http \"unix:\""),
+        DirectiveRow("auth_http_header", "X 1", "Y \"\"", refused: "X: 1", "invalid value \"X:\""),
+        time("auth_http_timeout"), number("auth_http_keepalive"), flag("auth_http_pass_client_cert"),
+        DirectiveRow(
+            "auth_file", "\"data:ann:{PLAIN}x\"", "\"data:\"", refused: "gone",
+            "open() \"/etc/gw/gone\" failed (2: No such file or directory)"),
+        DirectiveRow(
+            "proxy_pass", "192.0.2.1:143", "unix:/run/b", refused: "name:143", "\"proxy_pass\" directive invalid value"),
+        size("proxy_buffer"), time("proxy_timeout"), flag("proxy_pass_error_message"), flag("proxy_smtp_auth"),
+        DirectiveRow("proxy_protocol", "on", "v2", refused: "v3", "invalid value \"v3\""),
+        DirectiveRow(
+            "xclient", "off", "auto", refused: "x",
+            "invalid value \"x\" in \"xclient\" directive, it must be \"on\" or \"off\""),
+        flag("proxy"),
+    ]
+
+    private static let tls: [DirectiveRow] = [
+        DirectiveRow("starttls", "off", refused: "x", "invalid value \"x\""),
+        text("ssl_certificate", "a.pem"), text("ssl_password_file"), text("ssl_dhparam"), text("ssl_ecdh_curve"),
+        DirectiveRow(
+            "ssl_certificate_key", "a.key", "b.key", refused: "engine:a:b",
+            "cannot load certificate key \"engine:a:b\": \"engine:\" is not supported"),
+        DirectiveRow("ssl_protocols", "TLSv1.2", "TLSv1.3", refused: "TLSv9", "invalid value \"TLSv9\""),
+        text("ssl_ciphers"), flag("ssl_prefer_server_ciphers"),
+        DirectiveRow(
+            "ssl_session_cache", "off", "shared:a:1m", refused: "x", "invalid session cache \"x\""),
+        flag("ssl_session_tickets"), text("ssl_session_ticket_key"),
+        DirectiveRow(
+            "ssl_session_timeout", "7s", "1M", refused: "1ms", "\"ssl_session_timeout\" directive invalid value"),
+        DirectiveRow("ssl_verify_client", "on", "optional_no_ca", refused: "x", "invalid value \"x\""),
+        number("ssl_verify_depth"), text("ssl_client_certificate"), text("ssl_trusted_certificate"), text("ssl_crl"),
+        DirectiveRow(
+            "ssl_conf_command", "Options PrioritizeChaCha", "Ciphersuites a", refused: "Options \"\"",
+            "invalid value \"\""),
+        flag("ssl_certificate_compression"),
+        DirectiveRow("ssl", "off", refused: "on", "\"ssl\" is no directive any more"),
+    ]
+
+    private static let blocks = ["events", "mail", "server", "http", "stream"].map { DirectiveRow($0, "{ }") }
+}
