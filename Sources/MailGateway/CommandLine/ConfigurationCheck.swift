@@ -11,10 +11,10 @@ struct ConfigurationCheck: Sendable, Hashable {
     /// Checks; returns the exit code.
     func run() -> Int32 {
         let configuration: Configuration
-        do throws(ConfigurationError) {
-            configuration = try choice.loadConfiguration()
+        do throws(StartFailure) {
+            configuration = try checked()
         } catch {
-            Terminal.complain(StartFailure(error))
+            Terminal.complain(error)
             Terminal.write("mailgateway: configuration file \(choice.shownPath) test failed")
             return 1
         }
@@ -33,5 +33,17 @@ struct ConfigurationCheck: Sendable, Hashable {
             }
         }
         return 0
+    }
+
+    private func checked() throws(StartFailure) -> Configuration {
+        let configuration: Configuration
+        do throws(ConfigurationError) {
+            configuration = try choice.loadConfiguration()
+        } catch {
+            throw StartFailure(error)
+        }
+        // As in nginx, of interest to whoever may take on another user.
+        _ = try Credentials.ofWorkers(configuration)
+        return configuration
     }
 }

@@ -9,6 +9,8 @@ final class ServerSet: Sendable {
     let servers: [MailServer]
     /// The `servers`' logs, in the same order.
     let logs: [SessionLog]
+    /// Where the `servers` listen, in the same order.
+    private let addresses: [Set<SocketAddress>]
     private let kept: [AuthHTTPSettings: KeptConnections]
     private let resolvers: [ResolverSettings: Resolver]
 
@@ -24,6 +26,9 @@ final class ServerSet: Sendable {
         var resolvers: [ResolverSettings: Resolver] = [:]
         var servers: [MailServer] = []
         logs = configuration.servers.map { SessionLog(log.log(to: $0.logs)) }
+        addresses = configuration.servers.map { Set($0.listeners.map(\.address)) }
+        // Each is replaced by one server at most, or two would share its limit.
+        var former = previous.map { zip($0.servers, $0.addresses).map { (server: $0, addresses: $1) } } ?? []
         for (server, log) in zip(configuration.servers, logs) {
             var pool = KeptConnections(maximum: 0, on: executor)
             if case .http(let settings) = server.settings.authenticator {
@@ -36,10 +41,11 @@ final class ServerSet: Sendable {
                 resolvers[$0] ?? previous?.resolvers[$0] ?? Resolver($0, on: executor)
             }
             if let resolver { resolvers[resolver.settings] = resolver }
+            let place = former.firstIndex { !$0.addresses.isDisjoint(with: server.listeners.map(\.address)) }
             servers.append(
                 MailServer(
                     server.settings, connections: connections, resolver: resolver, kept: pool, hashing: hashing,
-                    observer: log))
+                    observer: log, replacing: place.map { former.remove(at: $0).server }))
         }
         self.servers = servers
         kept = pools

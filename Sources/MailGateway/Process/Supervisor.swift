@@ -18,15 +18,11 @@ actor Supervisor {
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
     /// After accepting failed for want of descriptors, as nginx's `accept_mutex_delay`: others may end meanwhile.
     private static let acceptPause = Duration.milliseconds(500)
-    /// Hashes checked at once, and waiting to be.
-    private static let hashingThreads = 2
-    private static let hashingQueue = 1024
-
     private nonisolated let executor: RingExecutor
     private let admission: AdmissionControl
     /// `worker_connections`.
     private let connections: ConnectionBudget
-    private let hashing = BlockingPool(threads: Supervisor.hashingThreads, queueMaximum: Supervisor.hashingQueue)
+    private let hashing: BlockingPool
     private var servers: ServerSet?
     private var log: Log
     /// By listener; cancelled to end its accepting.
@@ -47,8 +43,10 @@ actor Supervisor {
     }
 
     /// Serves nobody before `serve(_:on:newcomers:log:)` says how.
-    init(log: Log, executor: RingExecutor) {
+    /// - Parameter hashing: checks the hashes of passwords.
+    init(log: Log, hashing: BlockingPool, executor: RingExecutor) {
         self.log = log
+        self.hashing = hashing
         self.executor = executor
         connections = ConnectionBudget(maximum: 0)
         serving = CancellationScope(on: executor)

@@ -11,6 +11,10 @@ import Glibc
 /// ```
 /// A new configuration changes what new clients get, in the state it is in.
 struct Worker {
+    /// Hashes checked at once, and waiting to be.
+    private static let blockingThreads = 2
+    private static let blockingQueue = 1024
+
     /// What it serves by, to begin with.
     private let configuration: Configuration
     private let log: Log
@@ -44,7 +48,8 @@ struct Worker {
     /// All that can happen to a worker.
     private enum Event: Sendable {
         case signal(Int32, sender: Int32)
-        case delivered(ControlChannel.Delivery)
+        /// A handover, and what it says if that can be done.
+        case delivered(ControlChannel.Delivery, Result<Assignment, StartFailure>)
         case masterGone
         case shutdownTimeout
         case served
@@ -133,7 +138,8 @@ struct Worker {
         } catch {
             throw StartFailure("\(error)")
         }
-        let supervisor = Supervisor(log: log, executor: executor)
+        let pool = BlockingPool(threads: Worker.blockingThreads, queueMaximum: Worker.blockingQueue)
+        let supervisor = Supervisor(log: log, hashing: pool, executor: executor)
         await supervisor.serve(configuration, on: sockets, newcomers: newcomers, log: log)
         await withTaskGroup(of: Event.self) { group in
             group.addTask {
@@ -145,10 +151,7 @@ struct Worker {
             if case .master(let control, _) = source {
                 let opened = ControlChannel(adopting: control, scope: scope)
                 channel = opened
-                group.addTask {
-                    await opened.send(.accepted)
-                    return await Worker.next(opened)
-                }
+                group.addTask { await Worker.answer(.accepted, opened, pool, log) }
             }
             var current = (configuration: configuration, log: log)
             var setup: Setup?
@@ -170,19 +173,22 @@ struct Worker {
                     default: await supervisor.cancel()
                     }
                     group.addTask { await Worker.next(signals) }
-                case .delivered(let delivery):
-                    guard let channel else { break }
-                    do throws(StartFailure) {
-                        let next = try Worker.assignment(delivery, sharing: current.log)
+                case .delivered(let delivery, let outcome):
+                    var answer = ControlChannel.Answer.refused
+                    switch outcome {
+                    case .success(let next):
                         await supervisor.serve(
                             next.configuration, on: next.sockets, newcomers: next.newcomers, log: next.log)
                         current = (next.configuration, next.log)
                         next.log.reopen()
-                        group.addTask { await Worker.answer(.accepted, channel) }
-                    } catch {
+                        answer = .accepted
+                    case .failure(let failure):
                         delivery.discard()
-                        current.log.write(.emerg, error.text)
-                        group.addTask { await Worker.answer(.refused, channel) }
+                        current.log.write(.emerg, failure.text)
+                    }
+                    if let channel {
+                        let (answer, log) = (answer, current.log)
+                        group.addTask { await Worker.answer(answer, channel, pool, log) }
                     }
                 case .masterGone:
                     current.log.write(.alert, "the master process has gone, shutting down")
@@ -233,18 +239,22 @@ struct Worker {
         }
     }
 
-    private static func next(_ channel: ControlChannel) async -> Event {
+    /// Says how the last handover went, waits for the next and reads it, beside the sessions: a large
+    /// configuration takes its time.
+    private static func answer(
+        _ answer: ControlChannel.Answer, _ channel: ControlChannel, _ pool: BlockingPool, _ log: Log
+    ) async -> Event {
+        await channel.send(answer)
         do throws(IOError) {
-            return .delivered(try await channel.delivery())
+            let delivery = try await channel.delivery()
+            let outcome = await pool.run {
+                Result { () throws(StartFailure) in try Worker.assignment(delivery, sharing: log) }
+            }
+            return .delivered(
+                delivery, outcome ?? .failure(StartFailure("too much is waiting for the configuration to be read")))
         } catch {
             return error == .cancelled ? .nothing : .masterGone
         }
-    }
-
-    /// Says how the last handover went, and waits for the next.
-    private static func answer(_ answer: ControlChannel.Answer, _ channel: ControlChannel) async -> Event {
-        await channel.send(answer)
-        return await next(channel)
     }
 
     private static func timeout(at deadline: Instant, _ scope: CancellationScope) async -> Event {

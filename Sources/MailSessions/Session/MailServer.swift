@@ -18,9 +18,10 @@ package final class MailServer: Sendable {
     ///   - connections: the worker's budget, shared by all its servers.
     ///   - resolver: of the settings' `resolver`, shared by servers with the same one.
     ///   - kept: idle connections to the auth_http service, shared by servers that use the same one.
+    ///   - former: the server whose clients it takes over; those who are there go on counting.
     package init(
         _ settings: ServerSettings, connections: ConnectionBudget, resolver: Resolver? = nil, kept: KeptConnections,
-        hashing: BlockingPool, observer: any SessionObserver
+        hashing: BlockingPool, observer: any SessionObserver, replacing former: MailServer? = nil
     ) {
         var settings = settings
         settings.tracesCommands = observer.isTracing
@@ -28,7 +29,16 @@ package final class MailServer: Sendable {
         self.settings = settings
         self.observer = observer
         self.connections = connections
-        clients = settings.maxConnections.map { ConnectionBudget(maximum: $0, within: connections) } ?? connections
+        if let maximum = settings.maxConnections {
+            if let former, former.settings.maxConnections != nil {
+                clients = former.clients
+                clients.maximum = maximum
+            } else {
+                clients = ConnectionBudget(maximum: maximum, within: connections)
+            }
+        } else {
+            clients = connections
+        }
         authenticator =
             switch settings.authenticator {
             case .http(let http): AuthHTTPClient(http, for: settings, kept: kept, budget: connections)

@@ -5,6 +5,8 @@ struct GatewayConfiguration {
     var logLevel = "info"
     /// Further directives of the main level.
     var main: [String] = []
+    /// Further directives inside `events {}`.
+    var events: [String] = []
     /// Further directives inside `mail {}`.
     var mail: [String] = []
     var servers: [Server] = []
@@ -37,9 +39,9 @@ struct GatewayConfiguration {
         lines += [
             "events {",
             "    worker_connections \(workerConnections);",
-            "}",
-            "mail {",
         ]
+        lines += events.map { "    \($0)" }
+        lines += ["}", "mail {"]
         lines += mail.map { "    \($0)" }
         for server in servers {
             lines += [
