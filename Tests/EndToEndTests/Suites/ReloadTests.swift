@@ -209,7 +209,7 @@ import Testing
             try gateway.rewrite({ $0.mail.append("error_log \(folder)/third.log info;") }, on: site.stage)
             try gateway.reload()
             #expect(gateway.log.contains("cannot take on the configuration, replacing it"))
-            #expect(Set(gateway.workers).isDisjoint(with: workers))
+            try waitUntil("the first to end") { Set(gateway.workers).isDisjoint(with: workers) }
             try waitUntil("a client in the private log") {
                 _ = try gateway.greetedClient(.imap)
                 return textOfFile("\(folder)/third.log").contains("connected to")
