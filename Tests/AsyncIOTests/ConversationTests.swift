@@ -133,6 +133,14 @@ import Testing
         #expect(run.heard == [1])
     }
 
+    @Test("bytes behind the agreement to TLS end it (security-checklist A2)")
+    func injection() async throws {
+        // The dialogue has read what came, and not looked at it.
+        let run = try await run([.receive, .send([1]), .startTLS, .send([2])], peerSays: [9])
+        #expect(run.failure == .tls(.injected))
+        #expect(run.heard == [1])
+    }
+
     @Test func theEndOfTheStreamIsTheEndWhereMoreIsNeeded() async throws {
         let failure = try await onExecutor({ SimulatedKernel(seed: 3) }) { executor -> IOError? in
             let scope = CancellationScope(on: executor)

@@ -13,9 +13,10 @@ import Testing
         var hasBackEnd: Bool { self != .client }
     }
 
-    private static let contexts: (server: TLSContext, client: TLSContext)? = {
+    /// What contexts are made of; these themselves belong to one thread.
+    private static let settings: (server: TLSServerSettings, client: TLSClientSettings) = {
         let fixture = TLSFixture()
-        do { return (try fixture.serverContext(), try fixture.clientContext()) } catch { return nil }
+        return (fixture.server, fixture.client)
     }()
 
     @Test("streams arrive whole in both directions", arguments: KernelUnderTest.allCases, Sides.allCases)
@@ -115,10 +116,11 @@ import Testing
     }
 
     private static func secure(client: Socket, server: Socket) async throws {
-        let contexts = try #require(SecureRelayTests.contexts)
-        async let served: Void = server.secure(by: contexts.server, deadline: .never)
+        let serverContext = try TLSContext(server: settings.server, seed: TLSTicketSeed())
+        let clientContext = try TLSContext(client: settings.client)
+        async let served: Void = server.secure(by: serverContext, deadline: .never)
         try await client.secure(
-            by: contexts.client, peer: "test", name: "mail.test", sendsName: true, deadline: .never)
+            by: clientContext, peer: "test", name: "mail.test", sendsName: true, deadline: .never)
         // What a login does before its relay: both sides have said and heard something.
         async let said: Void = client.send([1], deadline: .never)
         try await served

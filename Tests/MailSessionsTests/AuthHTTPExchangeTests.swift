@@ -13,9 +13,11 @@ import Testing
     private static func describe(_ answer: AuthHTTPAnswer) -> String {
         func text(_ bytes: [UInt8]?) -> String { bytes.map { String(decoding: $0, as: UTF8.self) } ?? "-" }
         switch answer {
-        case .success(let server, let login, let password, let smtpAuth):
+        case .success(let server, let login, let password, let smtpAuth, let tls):
             let auth = smtpAuth.map { $0 ? " smtp" : " no smtp" } ?? ""
+            let demands = [tls.security.map { " tls=\($0.rawValue)" }, tls.certificateName.map { " name=\($0)" }]
             return "\(server?.description ?? "-") \(text(login)) \(text(password?.bytes))\(auth)"
+                + demands.compactMap { $0 }.joined()
         case .refusal(let message, let code, let wait):
             return "refused '\(text(message))' \(text(code)) \(wait.map { "\($0)" } ?? "-")"
         case .waitAndRetry(let pause): return "again \(pause)"
@@ -23,6 +25,8 @@ import Testing
             switch fault {
             case .serverAddress(let value): return "address '\(text(value))'"
             case .serverPort(let value): return "port '\(text(value))'"
+            case .backEndSecurity(let value): return "security '\(text(value))'"
+            case .backEndName(let value): return "name '\(text(value))'"
             default: return "\(fault)"
             }
         }
@@ -64,6 +68,11 @@ import Testing
         ("HTTP/1.1 200 | \(server) | Auth-SMTP: yes | ", "198.51.100.1:143 - - smtp, close", "Auth-SMTP"),
         ("HTTP/1.1 200 | \(server) | auth-smtp: No | ", "198.51.100.1:143 - - no smtp, close", "Auth-SMTP in any case"),
         ("HTTP/1.1 200 | \(server) | Auth-SMTP: on | ", "198.51.100.1:143 - -, close", "Auth-SMTP is yes or no"),
+        (
+            "HTTP/1.1 200 | \(server) | Auth-SSL-Backend: STARTTLS | Auth-SSL-Backend-Name: mx.example | ",
+            "198.51.100.1:143 - - tls=starttls name=mx.example, close", "TLS with the back-end"
+        ),
+        ("HTTP/1.1 200 | \(server) | Auth-SSL-Backend: off | ", "198.51.100.1:143 - - tls=off, close", "and without"),
         ("HTTP/1.1 200 | \(server) | Auth-Server: 192.0.2.9 | ", "192.0.2.9:143 - -, close", "the last counts"),
     ])
     func `successes`(answer: String, outcome: String, reason: String) throws {
@@ -82,6 +91,13 @@ import Testing
         ("HTTP/1.1 200 | Auth-Server: 192.0.2.1 | Auth-Port: 0 | ", "port '0', close", "port 0"),
         ("HTTP/1.1 200 | Auth-Server: 192.0.2.1 | Auth-Port: 65536 | ", "port '65536', close", "port one past"),
         ("HTTP/1.1 200 | Auth-Server: 192.0.2.1 | Auth-Port: +14 | ", "port '+14', close", "a sign"),
+        ("HTTP/1.1 200 | \(server) | Auth-SSL-Backend: yes | ", "security 'yes', close", "no way to be secure"),
+        ("HTTP/1.1 200 | \(server) | Auth-SSL-Backend: | ", "security '', close", "nor is nothing"),
+        ("HTTP/1.1 200 | \(server) | Auth-SSL-Backend-Name: a b | ", "name 'a b', close", "no name"),
+        (
+            "HTTP/1.1 200 | \(server) | Auth-SSL-Backend-Name: \(String(repeating: "a", count: 254)) | ",
+            "name '\(String(repeating: "a", count: 254))', close", "one past the longest name"
+        ),
     ])
     func `answers nothing can be done with`(answer: String, outcome: String, reason: String) throws {
         try check(answer, "= \(outcome)")

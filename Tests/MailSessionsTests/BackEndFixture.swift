@@ -7,10 +7,11 @@ enum BackEndFixture {
     static let address = SocketAddress.ipv4(IPv4Address(192, 0, 2, 7), port: 40_000)
     static let client = ClientFacts(address: address, localAddress: .ipv4(IPv4Address(198, 51, 100, 1), port: 143))
 
-    static func settings(_ mailProtocol: MailProtocol, buffer: Int = 4096) -> ServerSettings {
+    static func settings(_ mailProtocol: MailProtocol, buffer: Int = 4096, tls: Bool = false) -> ServerSettings {
         var settings = ServerSettings.fixture(mailProtocol)
         settings.name = "mx.example.com"
         settings.proxy.buffer = buffer
+        if tls { settings.proxy.tls.security = .startTLS }
         return settings
     }
 
@@ -25,6 +26,7 @@ enum BackEndFixture {
         case .loggedIn(let reply): "in " + escaped(reply)
         case .invalidResponse(let reply): "invalid " + escaped(reply)
         case .responseTooLong: "too long"
+        case .tlsRefused(let reply): "no TLS " + escaped(reply)
         case .unsendableCredentials: "unsendable"
         }
     }

@@ -5,14 +5,15 @@ import Testing
 
 @Suite struct IMAPBackEndTests {
     private func check(
-        _ transcript: String, login: String = "bob", password: String? = "pass", buffer: Int = 4096
+        _ transcript: String, login: String = "bob", password: String? = "pass", buffer: Int = 4096,
+        tls: Bool = false
     ) throws {
         var context = ReplyContext()
         context.tag = Array("a2".utf8)
         try Transcript(transcript).check(BackEndFixture.words()) {
             IMAPBackEnd(
                 credentials: BackEndFixture.credentials(login, password), context: context,
-                settings: BackEndFixture.settings(.imap, buffer: buffer))
+                settings: BackEndFixture.settings(.imap, buffer: buffer, tls: tls))
         }
     }
 
@@ -35,6 +36,30 @@ import Testing
                 = in a2 OK Logged in\r\n
                 l: * 3 EXISTS
                 """#)
+    }
+
+    @Test func `TLS comes before the login where it is demanded, and what was announced in clear counts no more`()
+        throws
+    {
+        try check(
+            #"""
+            C: * OK [CAPABILITY IMAP4rev1 STARTTLS LITERAL+] ready
+            S: tls STARTTLS
+            C: * OK wait
+            C: tls ok go
+            startTLS
+            S: a2 LOGIN {3}
+            C: + go
+            S: bob {4}
+            C: + go
+            S: pass
+            C: a2 OK Logged in
+            = in a2 OK Logged in\r\n
+            """#, tls: true)
+        try check("C: * OK\nS: tls STARTTLS\nC: tls BAD what\n= no TLS tls BAD what", tls: true)
+        try check("C: * OK\nS: tls STARTTLS\nC: * BYE\n= no TLS * BYE", tls: true)
+        try check("C: * OK\nS: tls STARTTLS\nC: + tls OK\n= no TLS + tls OK", tls: true)
+        try check("C: * PREAUTH hello\n= invalid * PREAUTH hello", tls: true)
     }
 
     @Test func `untagged lines anywhere reach the client in front of the tagged one`() throws {

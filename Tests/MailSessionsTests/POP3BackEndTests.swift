@@ -5,12 +5,13 @@ import Testing
 
 @Suite struct POP3BackEndTests {
     private func check(
-        _ transcript: String, login: String = "bob", password: String? = "pass", buffer: Int = 4096
+        _ transcript: String, login: String = "bob", password: String? = "pass", buffer: Int = 4096,
+        tls: Bool = false
     ) throws {
         try Transcript(transcript).check(BackEndFixture.words()) {
             POP3BackEnd(
                 credentials: BackEndFixture.credentials(login, password),
-                settings: BackEndFixture.settings(.pop3, buffer: buffer))
+                settings: BackEndFixture.settings(.pop3, buffer: buffer, tls: tls))
         }
     }
 
@@ -26,6 +27,13 @@ import Testing
             = in +OK 3 messages\r\n
             l: early
             """#, password: " my pass ")
+    }
+
+    @Test func `TLS comes before the login where it is demanded`() throws {
+        try check(
+            "C: +OK\nS: STLS\nC: +OK go\nstartTLS\nS: USER bob\nC: +OK\nS: PASS pass\nC: +OK\n= in +OK\\r\\n", tls: true
+        )
+        try check("C: +OK\nS: STLS\nC: -ERR what\n= no TLS -ERR what", tls: true)
     }
 
     @Test func `a refusal ends the login at every step`() throws {

@@ -18,6 +18,7 @@ import Testing
         var ownSMTPAuth: Bool?
         var client = BackEndFixture.client
         var buffer = 4096
+        var tls = false
     }
 
     private func check(_ transcript: String, _ change: (inout Situation) -> Void = { _ in }) throws {
@@ -31,6 +32,7 @@ import Testing
         var settings = BackEndFixture.settings(.smtp, buffer: situation.buffer)
         settings.proxy.xclient = situation.xclient
         settings.proxy.smtpAuth = situation.smtpAuth
+        if situation.tls { settings.proxy.tls.security = .startTLS }
         try Transcript(transcript).check(BackEndFixture.words()) {
             var credentials = BackEndFixture.credentials(situation.login, situation.password)
             credentials.smtpAuth = situation.ownSMTPAuth
@@ -45,6 +47,37 @@ import Testing
         situation.mailFrom = "MAIL FROM:<a@b> SIZE=9"
         situation.recipient = "RCPT TO:<c@d>"
         situation.xclient = .off
+    }
+
+    @Test func `TLS comes before the login where it is demanded, and then all begins anew`() throws {
+        try check(
+            #"""
+            C: 220 back
+            S: EHLO mx.example.com
+            C: 250-back
+            C: 250 STARTTLS
+            S: STARTTLS
+            C: 220 go
+            startTLS
+            S: EHLO mx.example.com
+            C: 250 back
+            S: AUTH PLAIN AGJvYgBwYXNz
+            C: 235 in
+            = in 235 2.0.0 OK\r\n
+            """#
+        ) {
+            $0.tls = true
+            $0.smtpAuth = true
+            $0.xclient = .off
+        }
+        for refusal in ["454 later", "502 no", "250 fine"] {
+            try check(
+                "C: 220 back\nS: EHLO mx.example.com\nC: 250 back\nS: STARTTLS\nC: \(refusal)\n= no TLS \(refusal)"
+            ) {
+                $0.tls = true
+                $0.xclient = .off
+            }
+        }
     }
 
     @Test func `introduces the client with XCLIENT and repeats its EHLO`() throws {

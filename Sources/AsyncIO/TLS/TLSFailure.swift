@@ -17,6 +17,12 @@ package struct TLSFailure: Error, Sendable, Hashable {
         case injected
         /// No TLS is configured for this side.
         case notConfigured
+
+        /// The peer's certificate is what is wrong.
+        package var isCertificate: Bool {
+            if case .certificate = self { return true }
+            return false
+        }
     }
 
     package let reason: Reason

@@ -14,7 +14,8 @@ enum DirectiveTable {
         Area(title: "Protocols", rows: ProtocolDirectives.rows),
         Area(title: "Authenticators", rows: AuthenticatorDirectives.rows),
         Area(title: "Back-ends", rows: ProxyDirectives.rows),
-        Area(title: "TLS", rows: TLSDirectives.rows),
+        Area(title: "TLS with clients", rows: TLSDirectives.rows),
+        Area(title: "TLS with back-ends", rows: ProxyTLSDirectives.rows),
         Area(title: "Other parts of nginx", rows: foreign),
     ]
 

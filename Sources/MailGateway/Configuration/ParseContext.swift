@@ -25,6 +25,8 @@ struct ParseContext {
     var addressesTaken: Set<SocketAddress> = []
     /// The sizes of `ssl_session_cache shared` zones, by name.
     var sessionZones: [String: Int] = [:]
+    /// TLS contexts for connections of ours, by what they were made of.
+    var clientContexts: [TLSClientSettings: TLSContext] = [:]
     /// What keys of session tickets come from.
     let ticketSeed: TLSTicketSeed
 

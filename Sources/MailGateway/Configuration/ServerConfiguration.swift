@@ -41,12 +41,17 @@ struct ServerDraft: Sendable {
             contexts.append(try draft.tlsContext(mailProtocol, mail, &context))
         }
         var authenticators: [AuthenticatorSettings] = []
-        for draft in drafts { authenticators.append(try draft.authenticator(mail)) }
+        for draft in drafts { authenticators.append(try draft.authenticator(mail, &context)) }
         for (draft, authenticator) in zip(drafts, authenticators) { try draft.checkBackEnd(authenticator, mail) }
+        var backEnds: [BackEndTLS] = []
+        for draft in drafts {
+            backEnds.append(try TLSAssembly(ScopeChain(draft.scope, mail), at: draft.position).backEnds(&context))
+        }
         return drafts.indices.map { index in
             let draft = drafts[index]
             var settings = draft.settings(protocols[index], authenticators[index], mail, hostName: context.hostName)
             settings.tls = contexts[index]
+            settings.proxy.tls = backEnds[index]
             return ServerConfiguration(
                 position: draft.position, settings: settings,
                 listeners: draft.scope.value(of: MailDirectives.listen) ?? [],
@@ -77,14 +82,16 @@ struct ServerDraft: Sendable {
     }
 
     /// `auth_http` or `auth_file`; the innermost level that has one of them decides.
-    private func authenticator(_ mail: Scope) throws(ConfigurationError) -> AuthenticatorSettings {
+    private func authenticator(
+        _ mail: Scope, _ context: inout ParseContext
+    ) throws(ConfigurationError) -> AuthenticatorSettings {
         for level in [scope, mail] {
             let accounts = level.value(of: AuthenticatorDirectives.authFile)
             let service = level.value(of: AuthenticatorDirectives.authHTTP)
             switch (accounts, service) {
             case (nil, nil): continue
             case (let accounts?, nil): return .accounts(accounts)
-            case (nil, let service?): return .http(completed(service, mail))
+            case (nil, let service?): return .http(try completed(service, mail, &context))
             case (.some, .some):
                 throw ConfigurationError(
                     "\"auth_file\" and \"auth_http\" are both defined",
@@ -98,12 +105,17 @@ struct ServerDraft: Sendable {
     }
 
     /// The service with the values that are inherited one by one.
-    private func completed(_ service: AuthHTTPSettings, _ mail: Scope) -> AuthHTTPSettings {
+    private func completed(
+        _ service: AuthHTTPSettings, _ mail: Scope, _ context: inout ParseContext
+    ) throws(ConfigurationError) -> AuthHTTPSettings {
         let values = ScopeChain(scope, mail)
         var service = service
         service.headers = values[AuthenticatorDirectives.authHTTPHeader] ?? []
         service.timeout = values[AuthenticatorDirectives.authHTTPTimeout]
         service.keepAlive = values[AuthenticatorDirectives.authHTTPKeepAlive]
+        if service.isSecure {
+            service.tls = try TLSAssembly(values, at: position).service(named: service.host, &context)
+        }
         return service
     }
 

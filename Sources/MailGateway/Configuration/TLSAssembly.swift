@@ -99,6 +99,91 @@ struct TLSAssembly {
         }
     }
 
+    // MARK: Back-ends
+
+    /// Where the system keeps the authorities that it trusts: Debian and its kin, Fedora and its kin.
+    static let systemAuthorities = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
+
+    /// TLS with back-ends; without a context where no directive of it is used.
+    func backEnds(_ context: inout ParseContext) throws(ConfigurationError) -> BackEndTLS {
+        var tls = BackEndTLS()
+        tls.security = values[ProxyTLSDirectives.security]
+        tls.name = values[ProxyTLSDirectives.name]
+        tls.sendsName = values[ProxyTLSDirectives.sendsName]
+        let isUsed =
+            tls.security != .off || values.position(of: ProxyTLSDirectives.trustedAuthorities) != nil
+        guard isUsed else { return tls }
+        var common = TLSCommonSettings(ciphers: values[ProxyTLSDirectives.ciphers])
+        common.versions = values[ProxyTLSDirectives.versions]
+        common.verificationDepth = values[ProxyTLSDirectives.verificationDepth]
+        common.commands = values[ProxyTLSDirectives.commands] ?? []
+        if let certificate = values[ProxyTLSDirectives.certificate] {
+            guard let key = values[ProxyTLSDirectives.certificateKey] else {
+                throw ConfigurationError(
+                    "no \"proxy_ssl_certificate_key\" is defined for certificate \(quoted(certificate))", at: position,
+                    accepted: "Add proxy_ssl_certificate_key.")
+            }
+            common.identities = try identities([certificate], [key], &context)
+            common.passphrases = try passphrases(ProxyTLSDirectives.passwordFile, &context)
+        }
+        var settings = TLSClientSettings(common)
+        settings.verifies = values[ProxyTLSDirectives.verifies]
+        settings.reusesSessions = values[ProxyTLSDirectives.reusesSessions]
+        if settings.verifies {
+            settings.common.authorities = try trusted(
+                ProxyTLSDirectives.trustedAuthorities, "proxy_ssl_verify", &context)
+            settings.common.revocations = try revocations(ProxyTLSDirectives.revocations, &context)
+        }
+        tls.context = try clientContext(settings, &context)
+        return tls
+    }
+
+    /// TLS with an auth_http service.
+    func service(named host: String, _ context: inout ParseContext) throws(ConfigurationError) -> AuthHTTPTLS {
+        var settings = TLSClientSettings(TLSCommonSettings(ciphers: "DEFAULT"))
+        settings.verifies = values[AuthenticatorDirectives.verifies]
+        if settings.verifies {
+            settings.common.authorities = try trusted(
+                AuthenticatorDirectives.trustedAuthorities, "auth_http_ssl_verify", &context)
+        }
+        return AuthHTTPTLS(
+            context: try clientContext(settings, &context),
+            name: values[AuthenticatorDirectives.certificateName] ?? host)
+    }
+
+    /// The authorities of `setting`, else the system's.
+    private func trusted(
+        _ setting: Setting<String?>, _ verify: String, _ context: inout ParseContext
+    ) throws(ConfigurationError) -> TLSText {
+        if let named = try authorities(setting, &context) { return named }
+        for path in TLSAssembly.systemAuthorities {
+            do throws(ConfigurationError) {
+                return TLSText(name: path, content: try context.read(path, as: .tls, at: position))
+            } catch {
+                // Perhaps the next.
+            }
+        }
+        throw ConfigurationError(
+            "no \(setting.directive.name) for \(verify)", at: position,
+            accepted:
+                "This system has no authorities of its own in \(TLSAssembly.systemAuthorities.joined(separator: " or "))."
+        )
+    }
+
+    /// One context for all that have the same settings, so that they share sessions and kept connections.
+    private func clientContext(
+        _ settings: TLSClientSettings, _ context: inout ParseContext
+    ) throws(ConfigurationError) -> TLSContext {
+        if let known = context.clientContexts[settings] { return known }
+        do throws(TLSSettingsError) {
+            let made = try TLSContext(client: settings)
+            context.clientContexts[settings] = made
+            return made
+        } catch {
+            throw ConfigurationError(error.text, at: .whole, accepted: "It is about the server at \(position).")
+        }
+    }
+
     // MARK: Files
 
     func identities(

@@ -85,6 +85,7 @@ struct SessionLine {
         case .startingTLS: "in starttls state"
         case .askingAuthenticator: "in http auth state"
         case .connectingToBackEnd: "connecting to upstream"
+        case .handshakingWithBackEnd: "SSL handshaking to upstream"
         case .sendingProxyHeader: "sending PROXY protocol header to upstream"
         case .loggingInAtBackEnd(let activity): action(in: activity)
         case .relaying: "proxying"
@@ -96,6 +97,7 @@ struct SessionLine {
         // nginx says so until it has read something.
         case .awaitingGreeting: "connecting to upstream"
         case .readingReply: "reading response from upstream"
+        case .startingTLS: "sending STARTTLS to upstream"
         case .sendingUser: "sending user name to upstream"
         case .sendingPassword: "sending password to upstream"
         case .sendingLogin: "sending LOGIN command to upstream"
@@ -167,6 +169,10 @@ struct SessionLine {
         case .unreachable(let service, .timedOut): "auth http server \(service) \(IOError.timedOut)"
         case .unreachable(let service, .closed): "auth http server \(service) closed the connection without an answer"
         case .unreachable(let service, .system(.connect, let code)): text(connecting: service, code)
+        case .unreachable(let service, .tls(let failure)):
+            failure.reason.isCertificate
+                ? "auth http server \(service) SSL certificate verify error: \(failure.text)"
+                : "\(failure.text) with auth http server \(service)"
         case .unreachable(let service, let error): "\(error) with auth http server \(service)"
         case .fault(let service, let fault): "auth http server \(service) \(text(fault))"
         case .endlessWait(let service):
@@ -186,6 +192,8 @@ struct SessionLine {
         case .missingPassword: "did not send password"
         case .serverAddress(let text): "sent invalid server address:\(LogText.quoted(text))"
         case .serverPort(let text): "sent invalid server port:\(LogText.quoted(text))"
+        case .backEndSecurity(let text): "sent invalid Auth-SSL-Backend:\(LogText.quoted(text))"
+        case .backEndName(let text): "sent invalid Auth-SSL-Backend-Name:\(LogText.quoted(text))"
         }
     }
 
@@ -209,10 +217,22 @@ struct SessionLine {
         case .io(.noPlace): "worker_connections are not enough"
         case .io(.system(.connect, let code)):
             context.backEnd.map { text(connecting: $0, code) } ?? "\(IOError.system(.connect, code: code))"
+        case .io(.tls(let failure)): text(upstream: failure)
         case .io(let error): "\(error)"
+        case .tlsRefused(let reply): "upstream does not begin with TLS: \(LogText.quoted(reply))"
         case .invalidResponse(let reply, _): "upstream sent invalid response: \(LogText.quoted(reply))"
         case .responseTooLong: "upstream sent too long response line"
         case .unsendableCredentials: "the credentials cannot be sent to this upstream, or no password is available"
+        }
+    }
+
+    /// As nginx's stream module says it.
+    private static func text(upstream failure: TLSFailure) -> String {
+        switch failure.reason {
+        case .certificate: "upstream SSL certificate verify error: \(failure.text)"
+        case .closedInHandshake, .certificateMissing, .peer, .ours: failure.text
+        case .injected: "upstream: \(failure.text)"
+        case .notConfigured: "no TLS is configured towards upstreams, but \"Auth-SSL-Backend\" asks for it"
         }
     }
 

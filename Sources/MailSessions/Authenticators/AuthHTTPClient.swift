@@ -39,9 +39,11 @@ package struct AuthHTTPClient: Authenticator {
                 throw .unreachable(settings.address, error)
             }
             switch answer {
-            case .success(let server, let login, let password, let smtpAuth):
-                let credentials = BackEndCredentials(
+            case .success(let server, let login, let password, let smtpAuth, let tls):
+                var credentials = BackEndCredentials(
                     login: login ?? attempt.login, password: password ?? attempt.password, smtpAuth: smtpAuth)
+                credentials.security = tls.security
+                credentials.certificateName = tls.certificateName
                 return try accept(credentials, at: server)
             case .refusal(let text, let code, let wait):
                 return .refuse(text: text, code: code, wait: wait)
@@ -79,6 +81,10 @@ package struct AuthHTTPClient: Authenticator {
             }
         }
         let socket = try await Dialer.connect(to: settings.address, deadline: deadline, scope: scope, budget: budget)
+        if let tls = settings.tls {
+            try await socket.secure(
+                by: tls.context, peer: "\(settings.address)", name: tls.name, sendsName: true, deadline: deadline)
+        }
         return try await converse(&exchange, over: socket, deadline)
     }
 

@@ -117,11 +117,31 @@ package struct AuthHTTPExchange: Dialogue {
                 let needsPassword = mailProtocol != .smtp && method != .plain
                 if needsPassword, head.password == nil { return .invalid(.missingPassword) }
                 return .success(
-                    server: server, login: head.login, password: head.password, smtpAuth: head.smtpAuth)
+                    server: server, login: head.login, password: head.password, smtpAuth: head.smtpAuth,
+                    tls: try demand(from: head))
             } catch {
                 return .invalid(error)
             }
         }
+    }
+
+    /// A value that is none must not end in less protection than was meant.
+    private func demand(from head: AuthHTTPHead) throws(AuthHTTPFault) -> BackEndDemand {
+        var demand = BackEndDemand()
+        if let value = head.backEndSecurity {
+            guard let security = BackEndSecurity(rawValue: String(decoding: value, as: UTF8.self).lowercased()) else {
+                throw .backEndSecurity(ReplyLine(bytes: value).excerpt)
+            }
+            demand.security = security
+        }
+        if let value = head.backEndName {
+            // What a host name or an address in numbers consists of (RFC 1035 §2.3.4 for the length).
+            guard (1...253).contains(value.count),
+                value.allSatisfy({ $0.isLetter || $0.isDigit || "-._:".utf8.contains($0) })
+            else { throw .backEndName(ReplyLine(bytes: value).excerpt) }
+            demand.certificateName = String(decoding: value, as: UTF8.self)
+        }
+        return demand
     }
 
     private func server(from head: AuthHTTPHead) throws(AuthHTTPFault) -> SocketAddress? {

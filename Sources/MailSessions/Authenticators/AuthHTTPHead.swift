@@ -12,6 +12,10 @@ struct AuthHTTPHead: Sendable {
     private(set) var errorCode: [UInt8]?
     /// `Auth-SMTP: yes` or `no` (nginx 1.31.7); anything else is as good as absent.
     private(set) var smtpAuth: Bool?
+    /// `Auth-SSL-Backend`, whose value may be none that we know.
+    private(set) var backEndSecurity: [UInt8]?
+    /// `Auth-SSL-Backend-Name`.
+    private(set) var backEndName: [UInt8]?
     /// HTTP/1.1, and no header that forbids it.
     private(set) var persists = false
     private(set) var bodyLength = BodyLength.unknown
@@ -66,6 +70,8 @@ struct AuthHTTPHead: Sendable {
         case "auth-user": login = Array(value)
         case "auth-pass": password = Secret(value)
         case "auth-wait": if let seconds = number(value) { wait = duration(seconds) }
+        case "auth-ssl-backend": backEndSecurity = Array(value)
+        case "auth-ssl-backend-name": backEndName = Array(value)
         case "auth-error-code": takeErrorCode(value)
         case "auth-smtp": takeSMTPAuth(value)
         case "connection": takeConnection(value)

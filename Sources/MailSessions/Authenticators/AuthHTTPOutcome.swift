@@ -12,13 +12,19 @@ package struct AuthHTTPOutcome: Sendable {
 package enum AuthHTTPAnswer: Sendable {
     /// The credentials are right. `server` is nil where the service named none and the configured
     /// back-end is meant; `login` and `password` replace the client's, `smtpAuth` replaces `proxy_smtp_auth`.
-    case success(server: SocketAddress?, login: [UInt8]?, password: Secret?, smtpAuth: Bool?)
+    case success(server: SocketAddress?, login: [UInt8]?, password: Secret?, smtpAuth: Bool?, tls: BackEndDemand)
     /// The credentials are wrong; bounded, without control bytes. `code` is for SMTP only.
     case refusal(text: [UInt8], code: [UInt8]?, wait: Duration?)
     /// Ask the same again after this pause, at least a second (nginx-mail.md §13 row 4).
     case waitAndRetry(Duration)
     /// Nothing that could be acted on: the client gets the temporary error.
     case invalid(AuthHTTPFault)
+}
+
+/// What the service demands of the connection to the back-end; nil for what the configuration says.
+package struct BackEndDemand: Sendable, Equatable {
+    package var security: BackEndSecurity?
+    package var certificateName: String?
 }
 
 /// What is wrong with an answer; MailGateway puts it into words (nginx-mail.md §11).
@@ -40,4 +46,8 @@ package enum AuthHTTPFault: Error, Sendable, Equatable {
     case serverAddress([UInt8])
     /// `sent invalid server port:"x"`
     case serverPort([UInt8])
+    /// `sent invalid Auth-SSL-Backend:"x"`
+    case backEndSecurity([UInt8])
+    /// `sent invalid Auth-SSL-Backend-Name:"x"`
+    case backEndName([UInt8])
 }

@@ -13,6 +13,8 @@ package enum BackEndActivity: Sendable, Hashable {
     case awaitingGreeting
     /// A reply was read, and is not what it should be.
     case readingReply
+    /// STARTTLS or STLS.
+    case startingTLS
     case sendingUser, sendingPassword
     case sendingLogin
     case sendingHello, sendingXClient, sendingClientHello, sendingAuthentication, sendingMail, sendingRecipient
@@ -30,6 +32,10 @@ package struct BackEndCredentials: Sendable {
     package var password: Secret?
     /// Whether the user logs in at the SMTP back-end (`Auth-SMTP`); nil leaves it to `proxy_smtp_auth`.
     package var smtpAuth: Bool?
+    /// How the connection is secured, where the authenticator says so (`Auth-SSL-Backend`).
+    package var security: BackEndSecurity?
+    /// Whom the back-end's certificate must be for, where the authenticator says so (`Auth-SSL-Backend-Name`).
+    package var certificateName: String?
 
     package init(login: [UInt8], password: Secret?, smtpAuth: Bool? = nil) {
         self.login = login
@@ -47,6 +53,8 @@ package enum BackEndOutcome: Sendable, Equatable {
     case invalidResponse(reply: [UInt8])
     /// A reply longer than the limit.
     case responseTooLong
+    /// The back-end does not begin with TLS, which is demanded; `reply` as above. No credential was sent.
+    case tlsRefused(reply: [UInt8])
     /// The credentials cannot be sent in this protocol (NUL in any protocol, CR or LF in POP3 and in replayed SMTP lines), or a
     /// password is needed and none is known.
     case unsendableCredentials

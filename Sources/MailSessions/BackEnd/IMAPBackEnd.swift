@@ -18,8 +18,17 @@ package struct IMAPBackEnd: BackEndLogin {
     private let tag: [UInt8]
     private let login: [UInt8]
 
+    /// TLS is demanded before the login.
+    private let startsTLS: Bool
+    /// Of our own STARTTLS; the client's tag is for its login.
+    private static let startTLSTag = "tls"
+
     private enum State {
         case greeting(password: Secret)
+        case startTLS(password: Secret)
+        /// The back-end has agreed: the handshake is next.
+        case agreed(password: Secret)
+        case secured(password: Secret)
         case userContinuation(password: Secret)
         case passwordContinuation(password: Secret)
         case result
@@ -29,6 +38,7 @@ package struct IMAPBackEnd: BackEndLogin {
     package var activity: BackEndActivity {
         switch state {
         case .greeting: .awaitingGreeting
+        case .startTLS, .agreed, .secured: .startingTLS
         case .userContinuation: .sendingLogin
         case .passwordContinuation: .sendingUser
         case .result: .sendingPassword
@@ -40,6 +50,7 @@ package struct IMAPBackEnd: BackEndLogin {
     package init(credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings) {
         tag = context.tag
         login = credentials.login
+        startsTLS = (credentials.security ?? settings.proxy.tls.security) == .startTLS
         replies = ReplyFramer(maximum: settings.proxy.buffer)
         if let password = credentials.password, !password.contains(where: { $0 == ASCII.nul }),
             !login.contains(ASCII.nul)
@@ -52,7 +63,17 @@ package struct IMAPBackEnd: BackEndLogin {
 
     package mutating func next() -> Step<Never, Never, BackEndOutcome> {
         while true {
-            if case .over(let outcome) = state { return .finish(outcome) }
+            switch state {
+            case .over(let outcome): return .finish(outcome)
+            case .agreed(let password):
+                state = .secured(password: password)
+                return .startTLS
+            case .secured(let password):
+                // What it announced in clear counts no more.
+                replies.restart()
+                return .send(command(with: password, literals: .synchronisingOnly))
+            case .greeting, .startTLS, .userContinuation, .passwordContinuation, .result: break
+            }
             switch replies.next(from: &input) {
             case .incomplete: return .receive
             case .tooLong: state = .over(.responseTooLong)
@@ -65,6 +86,17 @@ package struct IMAPBackEnd: BackEndLogin {
     /// Moves on by one line; returns what has to be said to it.
     private mutating func take(_ line: ReplyLine) -> [UInt8]? {
         switch state {
+        case .greeting(let password) where line.begins(with: "* OK") && startsTLS:
+            replies.restart()
+            state = .startTLS(password: password)
+            return .line("\(IMAPBackEnd.startTLSTag) STARTTLS")
+        case .startTLS(let password):
+            if line.begins(with: "TLS OK") {
+                state = .agreed(password: password)
+            } else if !line.begins(with: "* ") || line.begins(with: "* BYE") {
+                state = .over(.tlsRefused(reply: line.excerpt))
+            }
+            return nil
         case .greeting(let password) where line.begins(with: "* OK"):
             replies.restart()
             return command(with: password, literals: LiteralSupport(greeting: line))
@@ -86,7 +118,7 @@ package struct IMAPBackEnd: BackEndLogin {
         case .greeting:
             state = .over(.invalidResponse(reply: line.excerpt))
             return nil
-        case .over:
+        case .agreed, .secured, .over:
             return nil
         }
     }

@@ -13,8 +13,15 @@ package struct POP3BackEnd: BackEndLogin {
     private var replies: ReplyFramer
     private let login: [UInt8]
 
+    /// TLS is demanded before the login.
+    private let startsTLS: Bool
+
     private enum State {
         case greeting(password: Secret)
+        case startTLS(password: Secret)
+        /// The back-end has agreed: the handshake is next.
+        case agreed(password: Secret)
+        case secured(password: Secret)
         case user(password: Secret)
         case password
         case over(BackEndOutcome)
@@ -23,6 +30,7 @@ package struct POP3BackEnd: BackEndLogin {
     package var activity: BackEndActivity {
         switch state {
         case .greeting: .awaitingGreeting
+        case .startTLS, .agreed, .secured: .startingTLS
         case .user: .sendingUser
         case .password: .sendingPassword
         case .over: .readingReply
@@ -32,6 +40,7 @@ package struct POP3BackEnd: BackEndLogin {
     /// - Parameter settings: `proxy.buffer` bounds each reply.
     package init(credentials: BackEndCredentials, settings: ServerSettings) {
         login = credentials.login
+        startsTLS = (credentials.security ?? settings.proxy.tls.security) == .startTLS
         replies = ReplyFramer(maximum: settings.proxy.buffer)
         if let password = credentials.password,
             !password.contains(where: \.breaksLines), !login.contains(where: \.breaksLines)
@@ -44,7 +53,14 @@ package struct POP3BackEnd: BackEndLogin {
 
     package mutating func next() -> Step<Never, Never, BackEndOutcome> {
         while true {
-            if case .over(let outcome) = state { return .finish(outcome) }
+            switch state {
+            case .over(let outcome): return .finish(outcome)
+            case .agreed(let password):
+                state = .secured(password: password)
+                return .startTLS
+            case .secured(let password): return .send(begin(password))
+            case .greeting, .startTLS, .user, .password: break
+            }
             switch replies.next(from: &input) {
             case .incomplete: return .receive
             case .tooLong: state = .over(.responseTooLong)
@@ -58,21 +74,35 @@ package struct POP3BackEnd: BackEndLogin {
     /// Moves on by one reply; returns the command that follows it.
     private mutating func take(_ line: ReplyLine) -> [UInt8]? {
         guard line.begins(with: "+OK") else {
-            state = .over(.invalidResponse(reply: line.excerpt))
+            if case .startTLS = state {
+                state = .over(.tlsRefused(reply: line.excerpt))
+            } else {
+                state = .over(.invalidResponse(reply: line.excerpt))
+            }
             return nil
         }
         switch state {
+        case .greeting(let password) where startsTLS:
+            state = .startTLS(password: password)
+            return .line("STLS")
+        case .startTLS(let password):
+            state = .agreed(password: password)
+            return nil
         case .greeting(let password):
-            state = .user(password: password)
-            return .line(Array("USER ".utf8) + login)
+            return begin(password)
         case .user(let password):
             state = .password
             return .line(Array("PASS ".utf8), password)
         case .password:
             state = .over(.loggedIn(reply: line.bytes))
             return nil
-        case .over:
+        case .agreed, .secured, .over:
             return nil
         }
+    }
+
+    private mutating func begin(_ password: Secret) -> [UInt8] {
+        state = .user(password: password)
+        return .line(Array("USER ".utf8) + login)
     }
 }

@@ -23,7 +23,13 @@ package struct SMTPBackEnd: BackEndLogin {
     private let serverName: String
     private let proxy: ProxySettings
 
+    /// TLS is demanded and not there yet.
+    private var mustStartTLS: Bool
+
     private enum State {
+        case startTLS
+        /// The back-end has agreed: the handshake is next, then all begins anew (RFC 3207 §4.2).
+        case agreed, secured
         case greeting, hello, plainHello, xclient, clientHello, authentication, mail, recipient
         case over(BackEndOutcome)
     }
@@ -31,6 +37,7 @@ package struct SMTPBackEnd: BackEndLogin {
     package var activity: BackEndActivity {
         switch state {
         case .greeting: .awaitingGreeting
+        case .startTLS, .agreed, .secured: .startingTLS
         case .hello, .plainHello: .sendingHello
         case .xclient: .sendingXClient
         case .clientHello: .sendingClientHello
@@ -50,6 +57,7 @@ package struct SMTPBackEnd: BackEndLogin {
         self.client = client
         serverName = settings.name
         proxy = settings.proxy
+        mustStartTLS = (credentials.security ?? settings.proxy.tls.security) == .startTLS
         replies = ReplyFramer(maximum: settings.proxy.buffer)
         state = .greeting
         if !isSendable { state = .over(.unsendableCredentials) }
@@ -57,7 +65,16 @@ package struct SMTPBackEnd: BackEndLogin {
 
     package mutating func next() -> Step<Never, Never, BackEndOutcome> {
         while true {
-            if case .over(let outcome) = state { return .finish(outcome) }
+            switch state {
+            case .over(let outcome): return .finish(outcome)
+            case .agreed:
+                state = .secured
+                return .startTLS
+            case .secured:
+                mustStartTLS = false
+                return .send(hello())
+            default: break
+            }
             switch replies.next(from: &input) {
             case .incomplete: return .receive
             case .tooLong: state = .over(.responseTooLong)
@@ -98,12 +115,16 @@ package struct SMTPBackEnd: BackEndLogin {
         earlierLines = []
         replies.restart()
         guard isExpected(String(decoding: text.prefix(3), as: UTF8.self)) else {
-            if case .hello = state, proxy.xclient == .automatic, !envelope.isExtended {
+            if case .hello = state, proxy.xclient == .automatic, !envelope.isExtended, !mustStartTLS {
                 // EHLO was for our question only.
                 state = .plainHello
                 return .line("HELO \(serverName)")
             }
-            state = .over(.invalidResponse(reply: line.excerpt))
+            if case .startTLS = state {
+                state = .over(.tlsRefused(reply: line.excerpt))
+            } else {
+                state = .over(.invalidResponse(reply: line.excerpt))
+            }
             return nil
         }
         return advance(after: reply)
@@ -111,19 +132,24 @@ package struct SMTPBackEnd: BackEndLogin {
 
     private func isExpected(_ code: String) -> Bool {
         switch state {
-        case .greeting: code == "220"
+        case .greeting, .startTLS: code == "220"
         case .hello, .plainHello, .clientHello, .mail: code == "250"
         case .xclient: code == "220" || code == "250"
         case .authentication: code == "235"
-        case .recipient, .over: true
+        case .recipient, .agreed, .secured, .over: true
         }
     }
 
     private mutating func advance(after reply: [UInt8]) -> [UInt8]? {
         switch state {
         case .greeting:
-            state = .hello
-            return .line("\(proxy.xclient != .off || envelope.isExtended ? "EHLO" : "HELO") \(serverName)")
+            return hello()
+        case .hello where mustStartTLS:
+            state = .startTLS
+            return .line("STARTTLS")
+        case .startTLS:
+            state = .agreed
+            return nil
         case .hello:
             guard let command = introduction(offer: reply) else { return logIn() }
             state = .xclient
@@ -143,7 +169,7 @@ package struct SMTPBackEnd: BackEndLogin {
         case .recipient:
             state = .over(.loggedIn(reply: reply))
             return nil
-        case .over:
+        case .agreed, .secured, .over:
             return nil
         }
     }
@@ -159,6 +185,12 @@ package struct SMTPBackEnd: BackEndLogin {
                 XClient.command(client: client, login: login, attributes: $0)
             }
         }
+    }
+
+    private mutating func hello() -> [UInt8] {
+        state = .hello
+        let isExtended = proxy.xclient != .off || envelope.isExtended || mustStartTLS
+        return .line("\(isExtended ? "EHLO" : "HELO") \(serverName)")
     }
 
     private mutating func logIn() -> [UInt8]? {

@@ -42,6 +42,21 @@ extension MailSession {
     }
 }
 
+/// The back-end's TLS.
+extension MailSession {
+    /// The handshake with a back-end; nothing is sent to one that cannot prove who it is.
+    func secure(_ socket: Socket, _ credentials: BackEndCredentials, _ deadline: Instant) async throws(IOError) {
+        let phase = context.phase
+        context.phase = .handshakingWithBackEnd
+        let tls = server.settings.proxy.tls
+        guard let client = tls.context, let address = context.backEnd else { throw .tls(.notConfigured) }
+        try await socket.secure(
+            by: client, peer: "\(address)", name: credentials.certificateName ?? tls.name ?? address.hostText,
+            sendsName: tls.sendsName, deadline: deadline)
+        context.phase = phase
+    }
+}
+
 extension TLSClientVerification {
     /// Why a client with these facts must go; nil when it may stay.
     func refusal(of facts: TLSFacts) -> TLSFailure? {

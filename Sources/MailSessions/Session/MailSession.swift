@@ -291,6 +291,9 @@ package actor MailSession {
                 context.phase = .sendingProxyHeader
                 try await socket.send(ProxyProtocolHeader.bytes(version, for: facts), deadline: deadline)
             }
+            if (request.credentials.security ?? server.settings.proxy.tls.security) == .on {
+                try await secure(socket, request.credentials, deadline)
+            }
             return socket
         } catch {
             throw backEndFailed(.io(error))
@@ -304,9 +307,13 @@ package actor MailSession {
         let outcome: BackEndOutcome
         do throws(IOError) {
             let conversation = Conversation(over: socket, timeout: server.settings.timeout, deadline: deadline)
-            outcome = try await conversation.run(&login)
+            outcome = try await conversation.run(
+                &login,
+                startTLS: { (deadline) async throws(IOError) in
+                    try await secure(socket, request.credentials, deadline)
+                })
         } catch {
-            context.phase = .loggingInAtBackEnd(login.activity)
+            if context.phase != .handshakingWithBackEnd { context.phase = .loggingInAtBackEnd(login.activity) }
             throw backEndFailed(.io(error))
         }
         context.phase = .loggingInAtBackEnd(login.activity)
@@ -319,6 +326,7 @@ package actor MailSession {
             throw backEndFailed(
                 .invalidResponse(reply, isPassedOn: isPassedOn), saying: isPassedOn ? .line(reply) : nil)
         case .responseTooLong: throw backEndFailed(.responseTooLong)
+        case .tlsRefused(let reply): throw backEndFailed(.tlsRefused(reply))
         case .unsendableCredentials: throw backEndFailed(.unsendableCredentials)
         }
     }

@@ -87,6 +87,10 @@ package struct AuthHTTPSettings: Sendable, Hashable {
     package var timeout: Duration = .seconds(60)
     /// `auth_http_keepalive`: idle connections kept per worker.
     package var keepAlive = 32
+    /// `https://`.
+    package var isSecure = false
+    /// Whom the service has to be; set where it is secure.
+    package var tls: AuthHTTPTLS?
 
     package struct Header: Sendable, Hashable {
         package var name: String
@@ -103,6 +107,18 @@ package struct AuthHTTPSettings: Sendable, Hashable {
     }
 }
 
+/// How a service is known in TLS: `auth_http_ssl_…`.
+package struct AuthHTTPTLS: Sendable, Hashable {
+    package var context: TLSContext
+    /// Whom its certificate must be for.
+    package var name: String
+
+    package init(context: TLSContext, name: String) {
+        self.context = context
+        self.name = name
+    }
+}
+
 /// The directives of nginx-mail.md §2.6.
 package struct ProxySettings: Sendable {
     /// `proxy_buffer`: also bounds a back-end's login reply, in bytes.
@@ -113,6 +129,28 @@ package struct ProxySettings: Sendable {
     package var smtpAuth = false
     package var xclient = XClientPolicy.on
     package var proxyProtocol: ProxyProtocolVersion?
+    package var tls = BackEndTLS()
+
+    package init() {}
+}
+
+/// `proxy_ssl`: how connections to back-ends are secured.
+package enum BackEndSecurity: String, Sendable, Hashable, CaseIterable {
+    case off
+    /// TLS from the first byte, or the first behind a PROXY header.
+    case on
+    case startTLS = "starttls"
+}
+
+/// The directives `proxy_ssl` and `proxy_ssl_…`.
+package struct BackEndTLS: Sendable {
+    package var security = BackEndSecurity.off
+    /// Whom we trust and who we are; nil where no directive asks for TLS, so that an authenticator cannot either.
+    package var context: TLSContext?
+    /// `proxy_ssl_name`: whom the certificate must be for; nil for the back-end's address.
+    package var name: String?
+    /// `proxy_ssl_server_name`: the name is sent, too (SNI).
+    package var sendsName = false
 
     package init() {}
 }

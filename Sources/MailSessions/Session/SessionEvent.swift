@@ -52,6 +52,8 @@ package enum BackEndFailure: Error, Sendable, Equatable {
     /// `isPassedOn`: the client was shown it (`proxy_pass_error_message`).
     case invalidResponse([UInt8], isPassedOn: Bool)
     case responseTooLong
+    /// It does not begin with TLS, which is demanded; one line, bounded, control bytes replaced.
+    case tlsRefused([UInt8])
     /// The credentials cannot be sent in this protocol, or none are known.
     case unsendableCredentials
 }
@@ -94,6 +96,7 @@ package enum SessionPhase: Sendable, Hashable {
     case askingAuthenticator
     case connectingToBackEnd
     case sendingProxyHeader
+    case handshakingWithBackEnd
     /// In the midst of the back-end's dialogue.
     case loggingInAtBackEnd(BackEndActivity)
     case relaying

@@ -2,7 +2,8 @@
 
 Usage: auth_service.py HOST RECORDS SETTINGS
 
-SETTINGS is JSON: {"accounts": {login: password}, "servers": {protocol: [host, port]}}.
+SETTINGS is JSON: {"accounts": {login: password}, "servers": {protocol: [host, port]}}, and perhaps
+"headers": {name: value}, added to each success, and "tls": [certificate, key], files for https.
 Every request is appended to RECORDS as one JSON line: the number of the TCP connection it came
 on, the request line and the headers in their order. Prints "listening PORT" once it does.
 
@@ -22,6 +23,7 @@ The path of the request chooses how the service behaves:
 import http.server
 import itertools
 import json
+import ssl
 import sys
 import threading
 from urllib.parse import unquote_to_bytes
@@ -63,7 +65,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             refusal = [("Auth-Status", "Invalid login or password")]
             return refusal + ([("Auth-Wait", wait)] if wait else [])
         host, port = SETTINGS["servers"][self.headers["Auth-Protocol"]]
-        return [("Auth-Status", "OK"), ("Auth-Server", host), ("Auth-Port", str(port))]
+        extra = list((SETTINGS.get("headers") or {}).items())
+        return [("Auth-Status", "OK"), ("Auth-Server", host), ("Auth-Port", str(port))] + extra
 
     def answer(self, headers):
         self.send_response(200)
@@ -121,5 +124,9 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 server = Server((HOST, 0), Handler)
+if SETTINGS.get("tls"):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*SETTINGS["tls"])
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 print("listening", server.server_address[1], flush=True)
 server.serve_forever()

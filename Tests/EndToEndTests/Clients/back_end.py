@@ -10,6 +10,9 @@ MODE:
   halfway   greets, and closes at the first command
   silent    never says anything
   refuse    greets, and refuses the login
+  plain     greets, does not begin with TLS, and records every byte
+  preauth   the same, and in IMAP says that the login is done
+  inject    agrees to TLS with more bytes behind the agreement, and records every byte
 Prints "listening PORT" once it does.
 """
 
@@ -33,11 +36,32 @@ class Handler(socketserver.StreamRequestHandler):
         elif MODE == "silent":
             self.drain()
         else:
+            if MODE in ("plain", "preauth", "inject"):
+                return self.trap()
             self.wfile.write(GREETING[PROTOCOL])
             if MODE == "halfway":
                 self.rfile.readline()
             else:
                 getattr(self, PROTOCOL)()
+
+    def trap(self):
+        """Whoever wants TLS gets none; whatever it says is recorded."""
+        greeting = GREETING[PROTOCOL]
+        self.wfile.write(greeting.replace(b"OK", b"PREAUTH") if MODE == "preauth" else greeting)
+        refusal = {"imap": b"%s BAD no\r\n", "pop3": b"-ERR no\r\n", "smtp": b"502 no\r\n"}[PROTOCOL]
+        consent = {
+            "imap": b"%s OK go\r\n%s OK injected\r\n", "pop3": b"+OK go\r\n+OK injected\r\n",
+            "smtp": b"220 go\r\n250 injected\r\n",
+        }[PROTOCOL]
+        while line := self.rfile.readline():
+            self.record(line)
+            tag = line.split(b" ")[0]
+            if line.startswith(b"EHLO"):
+                self.wfile.write(b"250 back\r\n")
+            elif MODE == "inject" and (b"STARTTLS" in line or b"STLS" in line):
+                self.wfile.write(consent.replace(b"%s", tag))
+            else:
+                self.wfile.write(refusal.replace(b"%s", tag))
 
     def drain(self):
         self.connection.settimeout(60)

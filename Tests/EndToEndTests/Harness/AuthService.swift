@@ -23,12 +23,19 @@ struct AuthService {
         subscript(name: String) -> String? { headers.first { $0.first == name }?.last }
     }
 
-    init(on stage: Stage, accounts: [Account] = Account.all, servers: [Mail: Endpoint]) throws {
+    /// - Parameters:
+    ///   - headers: added to each success.
+    ///   - identity: files of certificate and key, for https.
+    init(
+        on stage: Stage, accounts: [Account] = Account.all, servers: [Mail: Endpoint], headers: [String: String] = [:],
+        identity: [String]? = nil
+    ) throws {
         records = stage.directory.path("auth-requests.json")
         let settings = Settings(
             accounts: Dictionary(uniqueKeysWithValues: accounts.map { ($0.name, $0.password) }),
             servers: Dictionary(
-                uniqueKeysWithValues: servers.map { ($0.rawValue, [.text($1.host), .number($1.port)]) }))
+                uniqueKeysWithValues: servers.map { ($0.rawValue, [.text($1.host), .number($1.port)]) }),
+            headers: headers, tls: identity)
         process = try stage.start(
             "auth",
             [
@@ -49,6 +56,8 @@ struct AuthService {
     private struct Settings: Encodable {
         let accounts: [String: String]
         let servers: [String: [Value]]
+        let headers: [String: String]
+        let tls: [String]?
 
         enum Value: Encodable {
             case text(String)

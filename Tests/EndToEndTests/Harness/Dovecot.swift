@@ -5,10 +5,18 @@ import Glibc
 struct Dovecot {
     let imap: Endpoint
     let pop3: Endpoint
+    /// With TLS from the first byte; nobody listens there unless the server has a certificate.
+    let imaps: Endpoint
+    let pop3s: Endpoint
+    /// What it has logged.
+    let log: String
     let process: RunningProcess
 
     /// Starts it with `accounts`; their mail lies below `mail/` of the stage's directory.
-    init(on stage: Stage, accounts: [Account] = Account.all) throws {
+    /// - Parameter identity: files of a certificate and its key.
+    init(on stage: Stage, accounts: [Account] = Account.all, identity: [String]? = nil) throws {
+        imaps = try stage.freeEndpoint()
+        pop3s = try stage.freeEndpoint()
         imap = try stage.freeEndpoint()
         pop3 = try stage.freeEndpoint()
         let directory = stage.directory
@@ -19,13 +27,20 @@ struct Dovecot {
             "\($0.name):{PLAIN}\($0.password):\(owner.user):\(owner.group)::\(directory.path("mail/\($0.name)"))::\n"
         }
         try directory.write("dovecot/users", users.joined())
-        let file = try directory.write("dovecot/dovecot.conf", Dovecot.configuration(stage, imap: imap, pop3: pop3))
+        let file = try directory.write(
+            "dovecot/dovecot.conf",
+            Dovecot.configuration(stage, imap: imap, pop3: pop3, imaps: imaps, pop3s: pop3s, identity))
+        log = stage.directory.path("dovecot/dovecot.log")
         process = try stage.start("dovecot", ["/usr/sbin/dovecot", "-F", "-c", file])
         try process.waitUntilListening(on: imap)
         try process.waitUntilListening(on: pop3)
     }
 
-    private static func configuration(_ stage: Stage, imap: Endpoint, pop3: Endpoint) -> String {
+    private static func configuration(
+        _ stage: Stage, imap: Endpoint, pop3: Endpoint, imaps: Endpoint, pop3s: Endpoint, _ identity: [String]?
+    ) -> String {
+        let tls = identity.map { "ssl = yes\nssl_cert = <\($0[0])\nssl_key = <\($0[1])" } ?? "ssl = no"
+        let (imapsPort, pop3sPort) = identity == nil ? (0, 0) : (imaps.port, pop3s.port)
         let folder = stage.directory.path("dovecot")
         return """
             base_dir = \(folder)/run
@@ -33,7 +48,7 @@ struct Dovecot {
             log_path = \(folder)/dovecot.log
             protocols = imap pop3
             listen = \(stage.host)
-            ssl = no
+            \(tls)
             disable_plaintext_auth = no
             auth_mechanisms = plain login
             auth_failure_delay = 0
@@ -60,7 +75,7 @@ struct Dovecot {
                 port = \(imap.port)
               }
               inet_listener imaps {
-                port = 0
+                port = \(imapsPort)
               }
             }
             service pop3-login {
@@ -69,7 +84,7 @@ struct Dovecot {
                 port = \(pop3.port)
               }
               inet_listener pop3s {
-                port = 0
+                port = \(pop3sPort)
               }
             }
             service anvil {

@@ -8,14 +8,18 @@ import Testing
 /// other loopback addresses among the host's and finds none; the smtpd binds the stage's address all the same.
 struct Postfix {
     let smtp: Endpoint
+    /// With TLS from the first byte, if it has a certificate.
+    let smtps: Endpoint
     let process: RunningProcess
     let log: String
 
     /// Whether it can run here.
     static var isPossible: Bool { geteuid() == 0 }
 
-    init(on stage: Stage, accounts: [Account] = Account.all) throws {
+    /// - Parameter identity: files of a certificate and its key.
+    init(on stage: Stage, accounts: [Account] = Account.all, identity: [String]? = nil) throws {
         smtp = try stage.freeEndpoint()
+        smtps = try stage.freeEndpoint()
         let directory = stage.directory
         log = directory.path("postfix.log")
         for account in accounts { try MailOwner.current.makeHome(of: account, in: directory) }
@@ -23,8 +27,8 @@ struct Postfix {
         try Postfix.makeFolders(in: directory)
         let boxes = accounts.map { "\($0.address) \($0.name)/Maildir/\n" }
         try directory.write("postfix/conf/boxes", boxes.joined())
-        try directory.write("postfix/conf/main.cf", Postfix.main(stage))
-        try directory.write("postfix/conf/master.cf", Postfix.master(smtp))
+        try directory.write("postfix/conf/main.cf", Postfix.main(stage, identity))
+        try directory.write("postfix/conf/master.cf", Postfix.master(smtp, smtps: identity == nil ? nil : smtps))
         let configuration = directory.path("postfix/conf")
         process = try stage.start("postfix", ["/usr/lib/postfix/sbin/master", "-d", "-c", configuration])
         try process.waitUntilListening(on: smtp)
@@ -55,7 +59,8 @@ struct Postfix {
         }
     }
 
-    private static func main(_ stage: Stage) -> String {
+    private static func main(_ stage: Stage, _ identity: [String]?) -> String {
+        let tls = identity.map { "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = \($0[1]) \($0[0])" } ?? ""
         let folder = stage.directory.path("postfix")
         let owner = MailOwner.current
         return """
@@ -85,14 +90,17 @@ struct Postfix {
             virtual_gid_maps = static:\(owner.group)
             virtual_minimum_uid = 1
             virtual_transport = virtual
+            smtpd_tls_received_header = yes
+            \(tls)
 
             """
     }
 
     /// The services that one delivery needs; none in a chroot.
-    private static func master(_ smtp: Endpoint) -> String {
+    private static func master(_ smtp: Endpoint, smtps: Endpoint?) -> String {
         """
         \(smtp)    inet  n - n - - smtpd
+        \(smtps.map { "\($0) inet n - n - - smtpd -o smtpd_tls_wrappermode=yes" } ?? "")
         cleanup    unix  n - n - 0 cleanup
         qmgr       unix  n - n 300 1 qmgr
         rewrite    unix  - - n - - trivial-rewrite

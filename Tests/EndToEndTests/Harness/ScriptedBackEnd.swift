@@ -5,7 +5,7 @@ struct ScriptedBackEnd {
     private let records: String
 
     enum Mode: String, CaseIterable, Sendable {
-        case ok, garbage, close, halfway, silent, refuse
+        case ok, garbage, close, halfway, silent, refuse, plain, preauth, inject
     }
 
     init(on stage: Stage, _ mail: Mail, _ mode: Mode) throws {

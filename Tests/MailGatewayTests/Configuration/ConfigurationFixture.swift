@@ -1,4 +1,5 @@
 import AsyncIO
+import TestSupport
 import Testing
 
 @testable import MailGateway
@@ -7,11 +8,14 @@ import Testing
 enum ConfigurationFixture {
     static let path = "/etc/gw/main.conf"
 
+    /// A certificate that is always there.
+    private static let authority = TestAuthority().certificate
+
     /// Reads `text` as the main file beside `files` (paths relative to its directory, or absolute).
     static func load(
         _ text: String, files: [String: String] = [:], globalDirectives: String = ""
     ) throws(ConfigurationError) -> Configuration {
-        var texts = [path: Array(text.utf8)]
+        var texts = [path: Array(text.utf8), "/etc/gw/authority.pem": authority]
         for (name, content) in files { texts[joined("/etc/gw", name)] = Array(content.utf8) }
         return try Configuration.load(
             path: path, prefix: "/var/gw", globalDirectives: globalDirectives, source: MemorySource(texts),

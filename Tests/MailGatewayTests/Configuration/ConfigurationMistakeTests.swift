@@ -107,9 +107,7 @@ import Testing
         Mistake("mail { auth_http http://:80; }", "no host in auth_http \":80\" \(at):1"),
         Mistake("mail { auth_http unix:; }", "no path in the unix domain socket in auth_http \"unix:\" \(at):1"),
         Mistake("mail { auth_http nosuch.example/x; }", "host not found in auth_http \"nosuch.example/x\" \(at):1"),
-        Mistake(
-            "mail { auth_http https://a/; }",
-            "TLS is not in this build yet: auth_http \"https://a/\" is refused \(at):1"),
+        Mistake("mail { auth_http https://a/; }", "host not found in auth_http \"a/\" \(at):1"),
         Mistake("mail { auth_http \"192.0.2.1/a b\"; }", "invalid character in auth_http \"192.0.2.1/a b\" \(at):1"),
         Mistake("mail { auth_file none; }", "open() \"/etc/gw/none\" failed (2: No such file or directory) \(at):1"),
         Mistake("mail { auth_file \"data:a\nann\"; }", "invalid accounts at \"data::1\" \(at):2"),

@@ -138,6 +138,17 @@ struct DirectiveRow: Sendable {
             "ssl_conf_command", "Options PrioritizeChaCha", "Ciphersuites a", refused: "Options \"\"",
             "invalid value \"\""),
         flag("ssl_certificate_compression"),
+        flag("auth_http_ssl_verify"), text("auth_http_ssl_trusted_certificate"), text("auth_http_ssl_name"),
+        DirectiveRow("proxy_ssl", "off", refused: "x", "invalid value \"x\""), flag("proxy_ssl_verify"),
+        number("proxy_ssl_verify_depth"),
+        // It is read where it stands, so that the service may ask for TLS (`Auth-SSL-Backend`).
+        text("proxy_ssl_trusted_certificate", "authority.pem", "authority.pem"), text("proxy_ssl_crl"),
+        text("proxy_ssl_name"),
+        flag("proxy_ssl_server_name"), text("proxy_ssl_certificate"), text("proxy_ssl_certificate_key"),
+        text("proxy_ssl_password_file"),
+        DirectiveRow("proxy_ssl_protocols", "TLSv1.2", "TLSv1.3", refused: "TLSv9", "invalid value \"TLSv9\""),
+        text("proxy_ssl_ciphers"), flag("proxy_ssl_session_reuse"),
+        DirectiveRow("proxy_ssl_conf_command", "Options a", "Options b", refused: "a \"\"", "invalid value \"\""),
         DirectiveRow("ssl", "off", refused: "on", "\"ssl\" is no directive any more"),
     ]
 

@@ -100,7 +100,8 @@ import Testing
     private static let inherited = directives.filter { directive in
         guard directive.contexts == [.mail, .server] || directive.name == "error_log" else { return false }
         let isIgnored = directive.manual.hasPrefix("Accepted without effect")
-        return !isIgnored && !opaque.contains(directive.name) && !directive.name.hasPrefix("ssl_")
+        return !isIgnored && !opaque.contains(directive.name)
+            && !["ssl_", "proxy_ssl", "auth_http_ssl"].contains { directive.name.hasPrefix($0) }
     }.map(\.name)
 
     @Test(arguments: inherited)

@@ -6,9 +6,9 @@ enum AuthenticatorDirectives {
     static let authHTTP = Setting(
         "auth_http", in: [.mail, .server], url, shown: "none; `auth_http` or `auth_file` is required",
         repetition: .replaces,
-        "The HTTP service that is asked about each login: `[http://]host[:port][/path]` or `unix:/socket[:/path]`, with "
-            + "port 80 and path `/` by default. A name is looked up once, when the configuration is read. https is "
-            + "refused until this build has TLS.")
+        "The HTTP service that is asked about each login: `[http://]host[:port][/path]`, `https://host[:port][/path]` or "
+            + "`unix:/socket[:/path]`, with port 80 (443) and path `/` by default. A name is looked up once, when the "
+            + "configuration is read. https is not in nginx.")
 
     static let authHTTPHeader = Setting(
         "auth_http_header", in: [.mail, .server], header, shown: "none", repetition: .adds,
@@ -26,6 +26,18 @@ enum AuthenticatorDirectives {
         "auth_http_pass_client_cert", in: [.mail, .server], .flag, default: "off",
         "Whether the service gets the client's certificate as a whole (`Auth-SSL-Cert`).")
 
+    static let verifies = Setting(
+        "auth_http_ssl_verify", in: [.mail, .server], .flag, default: "on",
+        "Whether an https service must prove by its certificate that it is who it should be. Not in nginx.")
+
+    static let trustedAuthorities = Setting(
+        "auth_http_ssl_trusted_certificate", in: [.mail, .server], .text("file"), shown: "the system's authorities",
+        "Authorities that vouch for an https service. Not in nginx.")
+
+    static let certificateName = Setting(
+        "auth_http_ssl_name", in: [.mail, .server], .text("name"), shown: "the host of auth_http",
+        "Whom an https service's certificate must be for; it is sent, too (SNI). Not in nginx.")
+
     static let authFile = Setting(
         "auth_file", in: [.mail, .server], accounts, shown: "none",
         "A file of accounts that decides without a service: a path relative to the main file's directory, or "
@@ -36,28 +48,29 @@ enum AuthenticatorDirectives {
     static let rows: [Directive] = [
         authHTTP.directive, authHTTPHeader.directive, authHTTPTimeout.directive, authHTTPKeepAlive.directive,
         authFile.directive,
-        passesClientCertificate.directive,
+        passesClientCertificate.directive, verifies.directive, trustedAuthorities.directive, certificateName.directive,
     ]
 
-    private static let urlForms = "It must be [http://]host[:port][/path] or unix:/socket[:/path]."
+    private static let urlForms =
+        "It must be [http://]host[:port][/path], https://host[:port][/path] or unix:/socket[:/path]."
 
     private static let url = ValueSyntax<AuthHTTPSettings>(.one, "*url*") {
         (statement, _, context) throws(ConfigurationError) in
         var text = statement.arguments[0]
-        if text.hasPrefix("https://") {
-            throw statement.error(
-                "TLS is not in this build yet: auth_http \(quoted(text)) is refused",
-                accepted: "It must be an http:// address or a unix socket.")
+        let isSecure = text.hasPrefix("https://")
+        for scheme in ["http://", "https://"] where text.hasPrefix(scheme) {
+            text.removeFirst(scheme.count)
+            break
         }
-        if text.hasPrefix("http://") { text.removeFirst("http://".count) }
         do throws(Endpoint.Failure) {
             let endpoint = try Endpoint(text, for: .service)
             guard (endpoint.hostText + endpoint.path).utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
                 throw Endpoint.Failure(text: "invalid character")
             }
-            let addresses = try endpoint.addresses(port: endpoint.ports?.lowerBound ?? 80, &context)
+            let addresses = try endpoint.addresses(port: endpoint.ports?.lowerBound ?? (isSecure ? 443 : 80), &context)
             guard let address = addresses.first else { throw Endpoint.Failure(text: "host not found") }
             var settings = AuthHTTPSettings(address: address, host: endpoint.hostText)
+            settings.isSecure = isSecure
             // A query without a path, which nginx would send as it is, is no request target.
             if !endpoint.path.isEmpty {
                 settings.uri = endpoint.path.hasPrefix("/") ? endpoint.path : "/" + endpoint.path
