@@ -82,19 +82,22 @@ import Testing
         }
     }
 
-    @Test("cancelling a task cancels the scope it runs under")
-    func tasksAndScopes() async throws {
+    @Test("a cancelled scope ends those within it, however deep, and what they start later")
+    func scopesWithinScopes() async throws {
         try await KernelTests.run(.simulation) { executor in
-            let ended = await withTaskGroup(of: IOError?.self) { group in
-                group.addTask {
-                    let scope = CancellationScope(on: executor)
-                    return await withCancellation(of: scope) { await LimitTests.sleep(executor, scope) }
-                }
-                try? await executor.sleep(until: executor.now + .seconds(1), scope: nil)
-                group.cancelAll()
-                return await group.next()
-            }
-            #expect(ended == .cancelled)
+            let outer = CancellationScope(on: executor)
+            let middle = CancellationScope(on: executor, within: outer)
+            let inner = CancellationScope(on: executor, within: middle)
+            let beside = CancellationScope(on: executor, within: outer)
+            async let first = LimitTests.sleep(executor, inner)
+            async let second = LimitTests.sleep(executor, beside)
+            try await executor.sleep(until: executor.now + .seconds(1), scope: nil)
+            middle.cancel()
+            #expect(await first == .cancelled)
+            #expect(await LimitTests.sleep(executor, inner) == .cancelled)
+            #expect(!beside.isCancelled && !outer.isCancelled)
+            outer.cancel()
+            #expect(await second == .cancelled)
         }
     }
 

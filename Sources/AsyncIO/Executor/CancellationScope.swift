@@ -1,31 +1,49 @@
-/// What one session has asked the kernel for, so that one cancellation handler ends all of it.
+/// What one session has asked the kernel for, so that all of it can be ended at once.
 ///
 /// Cancelling insists: operations in flight are cancelled in the kernel, and those started later
 /// fail at once (a handler may run before the operation it is meant for is submitted). It may be
 /// called from any thread; it takes effect on the executor's.
-// Safety: `isCancelled` and `first` are touched on the executor's thread only; `cancel` hops there.
+// Safety: `isCancelledItself` and `first` are touched on the executor's thread only; `cancel` hops there.
 package final class CancellationScope: @unchecked Sendable {
     package let executor: RingExecutor
-    package private(set) var isCancelled = false
+    /// The one whose cancellation cancels this one too.
+    private let parent: CancellationScope?
+    private var isCancelledItself = false
     /// The operations in flight, linked by `nextInScope`: a session has four at most.
     private var first: Operation?
 
-    package init(on executor: RingExecutor) { self.executor = executor }
+    /// A scope of its own, or one that ends with `parent` at the latest.
+    package init(on executor: RingExecutor, within parent: CancellationScope? = nil) {
+        self.executor = executor
+        self.parent = parent
+    }
 
-    /// Cancels everything in flight and to come.
+    /// Whether operations may still be started.
+    package var isCancelled: Bool { isCancelledItself || parent?.isCancelled ?? false }
+
+    /// Cancels everything in flight and to come, that of scopes within this one too.
     package func cancel() {
         executor.onThread { [self] in
-            guard !isCancelled else { return }
-            isCancelled = true
-            var pending: [Operation] = []
-            var next = first
-            while let operation = next {
-                pending.append(operation)
-                next = operation.nextInScope
+            guard !isCancelledItself else { return }
+            isCancelledItself = true
+            // Found by what is in flight, rather than by a list that every scope would have to be kept in.
+            for scope in executor.scopesInFlight(where: { $0 === self || $0.isWithin(self) }) {
+                scope.cancelOperations()
             }
-            // Collected before: ending one may end others, and so change the list.
-            for operation in pending where operation.scope === self { executor.cancel(operation) }
         }
+    }
+
+    private func isWithin(_ scope: CancellationScope) -> Bool { parent === scope || parent?.isWithin(scope) ?? false }
+
+    private func cancelOperations() {
+        var pending: [Operation] = []
+        var next = first
+        while let operation = next {
+            pending.append(operation)
+            next = operation.nextInScope
+        }
+        // Collected before: ending one may end others, and so change the list.
+        for operation in pending where operation.scope === self { executor.cancel(operation) }
     }
 
     func add(_ operation: Operation) {
@@ -45,9 +63,4 @@ package final class CancellationScope: @unchecked Sendable {
         operation.nextInScope = nil
         operation.scope = nil
     }
-}
-
-/// Runs `body` so that cancelling the current task cancels `scope`.
-package func withCancellation<Result>(of scope: CancellationScope, _ body: () async -> Result) async -> Result {
-    await withTaskCancellationHandler(operation: body) { scope.cancel() }
 }

@@ -230,6 +230,12 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     /// Asks for the end of `operation`; it is over when its last completion was delivered.
     func cancel(_ operation: Operation) { end(operation, as: .cancelled) }
 
+    /// The scopes of operations in flight for which `isMeant` holds, each once.
+    func scopesInFlight(where isMeant: (CancellationScope) -> Bool) -> [CancellationScope] {
+        var seen: Set<ObjectIdentifier> = []
+        return table.inFlight.compactMap(\.scope).filter { isMeant($0) && seen.insert(ObjectIdentifier($0)).inserted }
+    }
+
     /// Moves the deadline of `operation`, which is in flight.
     func setDeadline(_ deadline: Instant, of operation: Operation) {
         wheel.disarm(operation, in: table)

@@ -58,12 +58,12 @@ package final class Relay {
         downward = RelayDirection(from: backEnd, to: client, side: .backEnd, first: toClient)
     }
 
-    /// Relays until the end.
-    package func run() async {
-        await Waiter.wait { waiter in
-            self.waiter = consume waiter
-            begin()
-        }
+    package func begin(_ waiter: consuming Waiter<Void>) {
+        self.waiter = consume waiter
+        if scope.isCancelled { return finish(.cancelled) }
+        lastActivity = executor.now
+        upward.begin(in: self)
+        downward.begin(in: self)
     }
 
     /// Bytes received from the client.
@@ -71,13 +71,6 @@ package final class Relay {
 
     /// Bytes sent to the client, or on their way when the relay broke.
     package var sent: UInt64 { downward.byteCount }
-
-    private func begin() {
-        if scope.isCancelled { return finish(.cancelled) }
-        lastActivity = executor.now
-        upward.begin(in: self)
-        downward.begin(in: self)
-    }
 
     // MARK: For directions
 

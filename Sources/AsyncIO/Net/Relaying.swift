@@ -2,8 +2,8 @@
 package protocol Relaying: AnyObject {
     /// Cancelled to end it.
     var scope: CancellationScope { get }
-    /// Relays until the end.
-    func run() async
+    /// Relays until the end, and resumes `waiter` then.
+    func begin(_ waiter: consuming Waiter<Void>)
     /// How it ended; nil before.
     var end: Relay.End? { get }
     /// The first failure to read, which ended that side's stream like a close; nil where there was none.
@@ -15,3 +15,8 @@ package protocol Relaying: AnyObject {
 }
 
 extension Relay: Relaying {}
+
+extension Relaying {
+    /// Relays until the end.
+    package func run() async { await Waiter.wait { begin($0) } }
+}

@@ -29,17 +29,15 @@ package final class SecureRelay: Relaying {
         unsafe toClient.withUnsafeBytes { unsafe self.client.enqueue($0) }
     }
 
-    package func run() async {
-        await Waiter.wait { waiter in
-            self.waiter = consume waiter
-            if scope.isCancelled { return finish(.cancelled) }
-            lastActivity = executor.now
-            client.begin(in: self, opposite: backEnd)
-            backEnd.begin(in: self, opposite: client)
-            client.pump(self)
-            backEnd.pump(self)
-            concludeIfOver()
-        }
+    package func begin(_ waiter: consuming Waiter<Void>) {
+        self.waiter = consume waiter
+        if scope.isCancelled { return finish(.cancelled) }
+        lastActivity = executor.now
+        client.begin(in: self, opposite: backEnd)
+        backEnd.begin(in: self, opposite: client)
+        client.pump(self)
+        backEnd.pump(self)
+        concludeIfOver()
     }
 
     package var received: UInt64 { client.byteCount }

@@ -7,6 +7,8 @@ import MailSessions
 actor AdmissionControl {
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
     private let executor: RingExecutor
+    /// Of all sessions.
+    private let scope: CancellationScope
     private let connections: ConnectionBudget
     /// By the serial number of the listener. One that the newest configuration does not have keeps its
     /// assignment until it is closed: a client may have been accepted before.
@@ -21,10 +23,13 @@ actor AdmissionControl {
         let servers: ServerSet
     }
 
-    /// - Parameter connections: the worker's budget (`worker_connections`).
-    init(connections: ConnectionBudget, executor: RingExecutor) {
+    /// - Parameters:
+    ///   - connections: the worker's budget (`worker_connections`).
+    ///   - scope: cancelled to end every session.
+    init(connections: ConnectionBudget, scope: CancellationScope) {
         self.connections = connections
-        self.executor = executor
+        self.scope = scope
+        executor = scope.executor
     }
 
     /// From now on clients of this listener belong to `assignment`; nil when it is closed.
@@ -48,7 +53,7 @@ actor AdmissionControl {
         return MailSession(
             number: count, connection: connection, listener: route.listen.address,
             expectsProxyHeader: route.listen.options.hasProxyHeaders,
-            beginsWithTLS: route.listen.options.hasTLS, server: server, executor: executor)
+            beginsWithTLS: route.listen.options.hasTLS, server: server, scope: scope)
     }
 
     /// The address a client came to; asked for only where it chooses between servers.

@@ -127,7 +127,8 @@ struct Fleet {
         }
         do throws(IOError) {
             let process = try ChildProcess(
-                path: "/proc/self/exe", arguments: words, inherited: inherited, executor: scope.executor)
+                path: "/proc/self/exe", arguments: words, inherited: inherited,
+                environment: ProcessEnvironment.all + [Fleet.exactStacks], executor: scope.executor)
             if let first {
                 let id = process.id
                 group.addTask { await Fleet.hand(first, [], to: id, channel) }
@@ -139,6 +140,10 @@ struct Fleet {
             throw StartFailure("\(error)")
         }
     }
+
+    /// Tells the Swift runtime to allocate what a task needs, and not a slab of a kilobyte for each: a silent session is
+    /// a task that waits in two small frames. It is read once, when a process starts; an older runtime ignores it.
+    private static let exactStacks = "SWIFT_DEBUG_ENABLE_TASK_SLAB_ALLOCATOR=0"
 
     // MARK: Reloading
 

@@ -50,7 +50,7 @@ actor Supervisor {
         self.executor = executor
         connections = ConnectionBudget(maximum: 0)
         serving = CancellationScope(on: executor)
-        admission = AdmissionControl(connections: connections, executor: executor)
+        admission = AdmissionControl(connections: connections, scope: serving)
     }
 
     /// From now on new clients are served by `configuration`; those that are here stay as they are.
@@ -99,51 +99,31 @@ actor Supervisor {
 
     /// Serves until drained or cancelled: returns when the last session has ended.
     nonisolated func run() async {
-        await withTaskGroup(of: Event.self) { group in
-            group.addTask {
-                await self.waitForCancellation()
-                return .cancelled
-            }
+        await withTaskGroup(of: Arrival.self) { group in
             group.addTask { await self.nextArrival() }
-            var listeners = 0
-            var moreMayCome = true
-            for await event in group {
-                switch event {
-                case .arrived(let listener):
-                    listeners += 1
-                    group.addTask {
-                        await self.serve(listener)
-                        return .listenerEnded
-                    }
-                    group.addTask { await self.nextArrival() }
-                case .cancelled: group.cancelAll()
-                case .listenerEnded: listeners -= 1
-                case .noMore: moreMayCome = false
+            for await case .listener(let listener) in group {
+                group.addTask {
+                    await self.serve(listener)
+                    return .none
                 }
-                if listeners == 0, !moreMayCome { await self.cancel() }
+                group.addTask { await self.nextArrival() }
             }
         }
         await servers?.retire()
     }
 
-    private enum Event: Sendable {
-        case arrived(Listener)
-        /// No further listener will be started.
-        case noMore
-        case listenerEnded, cancelled
+    private enum Arrival: Sendable {
+        case listener(Listener)
+        case none
     }
 
-    private func nextArrival() async -> Event {
+    /// A listener to be served; none when there will be no more.
+    private func nextArrival() async -> Arrival {
         while arrivals.isEmpty {
-            if isDraining { return .noMore }
+            if isDraining { return .none }
             await Waiter.wait { waiter = consume $0 }
         }
-        return .arrived(arrivals.removeFirst())
-    }
-
-    private nonisolated func waitForCancellation() async {
-        // Nothing else ends this wait.
-        do throws(IOError) { try await executor.sleep(until: .never, scope: serving) } catch {}
+        return .listener(arrivals.removeFirst())
     }
 
     // MARK: One listener
@@ -182,6 +162,7 @@ actor Supervisor {
 
     /// Relays logged-in clients, each in a task of its own, until no more come and the last has gone.
     private nonisolated func relay(_ loggedIn: LoggedInSessions) async {
+        // One closure for all: each of its own would last as long as its session.
         let relayNext: @Sendable @isolated(any) () async -> Void = { await loggedIn.relayNext() }
         await withDiscardingTaskGroup { relays in
             while await loggedIn.hasNext() { relays.addTask(operation: relayNext) }

@@ -29,15 +29,6 @@ package actor LoggedInSessions {
         waiter.take()?.resume(returning: ())
     }
 
-    /// Relays one of the sessions that `hasNext` announced, to its end.
-    ///
-    /// A task per session runs this very function: a closure that held the session would be another
-    /// allocation that lasts as long as the session.
-    package func relayNext() async {
-        announced -= 1
-        await waiting.removeFirst().relay()
-    }
-
     /// Waits for a session that is to be relayed and not announced yet, for a single caller; false
     /// after `close`, when there is none left.
     package func hasNext() async -> Bool {
@@ -47,5 +38,23 @@ package actor LoggedInSessions {
         }
         announced += 1
         return true
+    }
+
+    /// One of the sessions that `hasNext` announced; called on the executor's thread.
+    private nonisolated func next() -> MailSession {
+        assumeIsolated { sessions in
+            sessions.announced -= 1
+            return sessions.waiting.removeFirst()
+        }
+    }
+
+    /// Relays one of the sessions that `hasNext` announced, to its end; for a task that does nothing else.
+    ///
+    /// What its task waits in is held as long as the session, so it waits for the relay directly: what has to be done
+    /// on the executor is done by assuming to be there, where every task of a worker is, and not by calls into actors.
+    package nonisolated func relayNext() async {
+        let session = next()
+        await Waiter.wait { session.beginRelay($0) }
+        session.conclude()
     }
 }

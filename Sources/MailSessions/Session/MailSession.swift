@@ -22,14 +22,15 @@ package actor MailSession {
     /// From the login to the end.
     private var relay: (any Relaying)?
 
-    /// A session for the client that `connection` leads to; nothing happens before `run`.
+    /// A session for the client that `connection` leads to; nothing happens before `logIn`. Cancelling `scope` ends it.
     package init(
         number: UInt64, connection: Descriptor, listener: SocketAddress, expectsProxyHeader: Bool = false,
-        beginsWithTLS: Bool = false, server: MailServer, executor: RingExecutor
+        beginsWithTLS: Bool = false, server: MailServer, scope: CancellationScope
     ) {
         self.expectsProxyHeader = expectsProxyHeader
         self.beginsWithTLS = beginsWithTLS
-        client = Socket(connection, scope: CancellationScope(on: executor))
+        let executor = scope.executor
+        client = Socket(connection, scope: CancellationScope(on: executor, within: scope))
         start = executor.now
         self.server = server
         let address = client.peerAddress ?? .unix("")
@@ -39,31 +40,36 @@ package actor MailSession {
             client: address, listener: listener)
     }
 
-    /// Greets the client and logs it in at its back-end; whether it is to be relayed then. If not,
-    /// the session is over. Cancelling the task ends it early.
+    /// Greets the client and logs it in at its back-end; whether it is to be relayed then. If not, the session is over.
     package func logIn() async -> Bool {
         report(.connected)
-        return await withCancellation(of: client.scope) {
-            do throws(SessionEnd) {
-                prepareRelay(try await establish())
-                return true
-            } catch {
-                report(.ended(error))
-                return false
-            }
+        do throws(SessionEnd) {
+            prepareRelay(try await establish())
+            return true
+        } catch {
+            report(.ended(error))
+            return false
         }
     }
 
-    /// Relays between client and back-end to the end of the session, after a successful `logIn`.
-    package func relay() async {
-        guard let relay else { preconditionFailure("relayed before the login") }
-        await withCancellation(of: relay.scope) { await relay.run() }
-        conclude(relay)
+    /// Relays between client and back-end after a successful `logIn`, and resumes `waiter` at the end; then comes
+    /// `conclude`. Two calls with the wait between them, so that the task which waits need not be in either; both
+    /// are made on the executor's thread.
+    package nonisolated func beginRelay(_ waiter: consuming Waiter<Void>) {
+        var waiter: Waiter<Void>? = consume waiter
+        assumeIsolated { session in
+            guard let relay = session.relay, let waiter = waiter.take() else {
+                preconditionFailure("relayed before the login")
+            }
+            relay.begin(waiter)
+        }
     }
 
-    /// Both, in one task.
+    /// The whole of it, in one task.
     package func run() async {
-        if await logIn() { await relay() }
+        guard await logIn() else { return }
+        await Waiter.wait { beginRelay($0) }
+        conclude()
     }
 
     func report(_ event: SessionEvent) { server.observer.observe(event, in: context) }
@@ -358,16 +364,18 @@ package actor MailSession {
                 toClient: login.toClient)
     }
 
-    // Not part of `relay`, whose stack would be kept large enough for it as long as the relay lasts.
-    @inline(never)
-    private func conclude(_ relay: any Relaying) {
-        if let failure = relay.sourceFailure {
-            report(.relaySourceFailed(failure.side, .system(.recv, code: failure.code)))
+    /// Reports how the relay ended: the last that happens in a session.
+    package nonisolated func conclude() {
+        assumeIsolated { session in
+            guard let relay = session.relay else { preconditionFailure("concluded without a relay") }
+            if let failure = relay.sourceFailure {
+                session.report(.relaySourceFailed(failure.side, .system(.recv, code: failure.code)))
+            }
+            session.report(
+                .ended(
+                    .relayed(
+                        relay.end ?? .cancelled, received: relay.received, sent: relay.sent,
+                        duration: session.client.executor.now - session.start)))
         }
-        report(
-            .ended(
-                .relayed(
-                    relay.end ?? .cancelled, received: relay.received, sent: relay.sent,
-                    duration: client.executor.now - start)))
     }
 }

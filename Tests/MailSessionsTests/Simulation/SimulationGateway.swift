@@ -8,8 +8,8 @@ struct SimulationGateway: Sendable {
     let executor: RingExecutor
     /// The observer of `server`.
     let recorder: Recorder
-    /// Cancelled to cancel the tasks of all sessions.
-    var interruption: CancellationScope?
+    /// Of all sessions; cancelled to end them.
+    let sessions: CancellationScope
 
     /// All events of all sessions, by their numbers.
     final class Recorder: SessionObserver {
@@ -37,21 +37,9 @@ struct SimulationGateway: Sendable {
                 let session = MailSession(
                     number: number,
                     connection: Descriptor(adopting: connection, of: executor, place: server.clients),
-                    listener: address, server: server, executor: executor)
-                group.addTask { await serve(session) }
+                    listener: address, server: server, scope: sessions)
+                group.addTask { await session.run() }
             }
-        }
-    }
-
-    private func serve(_ session: MailSession) async {
-        guard let interruption else { return await session.run() }
-        await withDiscardingTaskGroup { group in
-            group.addTask {
-                await session.run()
-                interruption.cancel()
-            }
-            do throws(IOError) { try await executor.sleep(until: .never, scope: interruption) } catch {}
-            group.cancelAll()
         }
     }
 

@@ -85,7 +85,8 @@ struct SimulationScene: Sendable {
         let server = MailServer(
             settings, connections: connections, kept: kept, hashing: BlockingPool(threads: 1, queueMaximum: 1),
             observer: recorder)
-        let gateway = SimulationGateway(server: server, executor: executor, recorder: recorder)
+        let gateway = SimulationGateway(
+            server: server, executor: executor, recorder: recorder, sessions: CancellationScope(on: executor))
 
         let (open, served) = (CancellationScope(on: executor), CancellationScope(on: executor))
         async let serviceEnded: Void = service.serve(serviceListener, until: served)

@@ -79,12 +79,9 @@ struct SimulationStage: Sendable {
         let server = MailServer(
             settings(authAddress, isAuthenticating: isAuthenticating), connections: connections, kept: kept,
             hashing: BlockingPool(threads: 1, queueMaximum: 1), observer: recorder)
-        var gateway = SimulationGateway(server: server, executor: executor, recorder: recorder)
-        if let interruptedAt {
-            let interruption = CancellationScope(on: executor)
-            gateway.interruption = interruption
-            kernel.onTurn = { if $0 == interruptedAt { interruption.cancel() } }
-        }
+        let sessions = CancellationScope(on: executor)
+        let gateway = SimulationGateway(server: server, executor: executor, recorder: recorder, sessions: sessions)
+        if let interruptedAt { kernel.onTurn = { if $0 == interruptedAt { sessions.cancel() } } }
         let service = SimulationAuthService(
             zip(plans, backEnds).map { ($0, $1.address) }, seed: random(for: "service"), on: executor)
 
