@@ -55,7 +55,7 @@ import Testing
             "[info] client was rejected before greeting: \"QUIT__\" while in delay pipelining state\(suffix)"),
         Row(
             .note(.rejected(excerpt: Array("MAIL FROM:<a\u{1B}>".utf8))), .authenticating,
-            "[info] client was rejected: \"MAIL FROM:<a\\x1B>\" while in auth state\(suffix)"),
+            "[info] client was rejected: \"MAIL FROM:<a\\x1B>__\" while in auth state\(suffix)"),
         Row(
             .note(.tooLongCommand(excerpt: Array("a\"".utf8))), .authenticating,
             "[info] client sent too long command \"a\\x22\" while in auth state\(suffix)"),
@@ -143,6 +143,9 @@ import Testing
             .backEndFailed(.invalidResponse(Array("a NO".utf8), isPassedOn: true)),
             .loggingInAtBackEnd(.readingReply),
             "[info] upstream sent invalid response: \"a NO\" while reading response from upstream"),
+        Row(
+            .backEndFailed(.responseTooLong(Array("* OK x".utf8))), .loggingInAtBackEnd(.readingReply),
+            "[error] upstream sent too long response line: \"* OK x\" while reading response from upstream"),
         Row(.loggedIn, .relaying, "[info] client logged in"),
         Row(
             .relaySourceFailed(.client, .system(.recv, code: ECONNRESET)), .relaying,

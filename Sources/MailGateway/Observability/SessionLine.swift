@@ -126,7 +126,8 @@ struct SessionLine {
         case .invalidPlainLogin: "client sent invalid login in AUTH PLAIN command"
         case .invalidPlainPassword: "client sent invalid password in AUTH PLAIN command"
         case .invalidCramMD5Hash: "client sent invalid CRAM-MD5 hash in AUTH CRAM-MD5 command"
-        case .rejected(let excerpt): "client was rejected: \(LogText.quoted(excerpt))"
+        // Two strokes for the line's end, as nginx shows it.
+        case .rejected(let excerpt): "client was rejected: \(LogText.quoted(excerpt + [0x5F, 0x5F]))"
         case .rejectedBeforeGreeting(let excerpt):
             // Whole lines, whose ends nginx shows like this.
             "client was rejected before greeting: \(LogText.quoted(excerpt.map { $0 == 13 || $0 == 10 ? 0x5F : $0 }))"
@@ -221,7 +222,7 @@ struct SessionLine {
         case .io(let error): "\(error)"
         case .tlsRefused(let reply): "upstream does not begin with TLS: \(LogText.quoted(reply))"
         case .invalidResponse(let reply, _): "upstream sent invalid response: \(LogText.quoted(reply))"
-        case .responseTooLong: "upstream sent too long response line"
+        case .responseTooLong(let beginning): "upstream sent too long response line: \(LogText.quoted(beginning))"
         case .unsendableCredentials: "the credentials cannot be sent to this upstream, or no password is available"
         }
     }

@@ -331,7 +331,9 @@ package actor MailSession {
                 server.settings.proxy.passesErrorMessage && server.settings.mailProtocol.isRefusal(reply)
             throw backEndFailed(
                 .invalidResponse(reply, isPassedOn: isPassedOn), saying: isPassedOn ? .line(reply) : nil)
-        case .responseTooLong: throw backEndFailed(.responseTooLong)
+        case .responseTooLong:
+            let beginning = login.input[0..<min(login.input.count, FrontEndNote.excerptMaximum)]
+            throw backEndFailed(.responseTooLong(beginning.withoutControls))
         case .tlsRefused(let reply): throw backEndFailed(.tlsRefused(reply))
         case .unsendableCredentials: throw backEndFailed(.unsendableCredentials)
         }

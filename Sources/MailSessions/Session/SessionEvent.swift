@@ -51,7 +51,8 @@ package enum BackEndFailure: Error, Sendable, Equatable {
     /// It answered with something else than expected; one line, bounded, control bytes replaced.
     /// `isPassedOn`: the client was shown it (`proxy_pass_error_message`).
     case invalidResponse([UInt8], isPassedOn: Bool)
-    case responseTooLong
+    /// The beginning of what did not fit; bounded, control bytes replaced.
+    case responseTooLong([UInt8])
     /// It does not begin with TLS, which is demanded; one line, bounded, control bytes replaced.
     case tlsRefused([UInt8])
     /// The credentials cannot be sent in this protocol, or none are known.

@@ -3,7 +3,8 @@
 ///
 /// ```
 /// == server            the server {} of the following exchanges
-/// - title [id]         begins an exchange; [id] names the listed difference that it shows
+/// - title [id] {id}    begins an exchange; [id] names the listed difference that it shows to one of the three,
+///                      {id} one in the log
 /// C line | line        the client's lines, each sent when the one before was answered
 /// P line | line        the same in one segment; as many lines of answers are waited for, with P5 five
 /// N line               not answered: the next follows at once
@@ -29,6 +30,8 @@ struct ParityExchange: Sendable {
     let title: String
     /// The difference from nginx that it shows (docs/differences-from-nginx.md).
     let difference: String?
+    /// The same for the log.
+    let logDifference: String?
     fileprivate(set) var steps: [Step] = []
     fileprivate(set) var isProbed = true
     fileprivate(set) var answers = ["OK"]
@@ -75,10 +78,10 @@ struct ParityExchange: Sendable {
     private init(mail: Mail, server: String, heading: Substring) {
         self.mail = mail
         self.server = server
-        let parts = heading.split(separator: " [", maxSplits: 1)
-        let name = String(parts.first ?? "")
-        title = name
-        difference = parts.count == 2 ? String(parts[1].dropLast()) : nil
+        let match = heading.wholeMatch(of: /(.*?)(?: \[([a-z0-9-]+)\])?(?: \{([a-z0-9-]+)\})?/)
+        title = String(match?.output.1 ?? heading)
+        difference = match?.output.2.map { String($0) }
+        logDifference = match?.output.3.map { String($0) }
     }
 
     private mutating func say(_ texts: [String], isAnswered: Bool = true, lines: Int = 1) {

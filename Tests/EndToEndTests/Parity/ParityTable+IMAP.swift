@@ -84,6 +84,28 @@ extension ParityExchange {
         == imap-all
         - capabilities in their order
         C a CAPABILITY
+        == imap-starttls
+        - TLS is offered, and plain text works
+        C a CAPABILITY | b LOGIN ann pass | c NOOP
+        - STARTTLS
+        C a STARTTLS
+        Z
+        - a refused STARTTLS
+        C STARTTLS | a STARTTLSX | b NOOP
+        - STARTTLS with arguments
+        C a STARTTLS x y
+        Z
+        == imap-only
+        - nothing but TLS
+        C a CAPABILITY | b LOGIN ann pass | c AUTHENTICATE PLAIN | d AUTHENTICATE PLAIN \b{\0ann\0pass} | e NOOP
+        - no CRAM-MD5 either
+        C a AUTHENTICATE CRAM-MD5 | b AUTHENTICATE LOGIN | c LOGOUT
+        - a literal before TLS is not asked for [big-literal]
+        C a LOGIN {3}
+        Z
+        - STARTTLS
+        C a NOOP | b STARTTLS
+        Z
         == imap-login
         - only LOGIN is offered, PLAIN works
         C a CAPABILITY | b AUTHENTICATE PLAIN \b{\0ann\0pass}
@@ -214,7 +236,7 @@ extension ParityExchange {
         - port 65536
         C a LOGIN ann x
         A Auth-Status: OK | Auth-Server: 127.0.0.1 | Auth-Port: 65536
-        - nobody listens there
+        - nobody listens there {log-connect}
         C a LOGIN ann x
         A Auth-Status: OK | Auth-Server: 127.0.0.1 | Auth-Port: 1
         - a status of 500 with good headers
@@ -244,7 +266,7 @@ extension ParityExchange {
         - a carriage return in the status line
         C a LOGIN ann x
         A !HTTP/1.0 200\rOK\r\nAuth-Status: OK\r\n\r\n
-        - no answer
+        - no answer {log-closed}
         C a LOGIN ann x
         A !close
         - over 1024 bytes of answer [auth-size]
@@ -264,7 +286,7 @@ extension ParityExchange {
         - LOGIN with the name at once
         C a authenticate login \b{ann} | \b{pass} | b NOOP
         E a AUTHENTICATE | a AUTHENTICATE X | a AUTHENTICATE PLAIN x y | a AUTHENTICATE LOGIN x y | a AUTHENTICATE CRAM-MD5
-        E a AUTHENTICATE XOAUTH2 x | a AUTHENTICATE NTLM | a AUTHENTICATE EXTERNAL | a AUTHENTICATE "PLAIN"
+        E a AUTHENTICATE XOAUTH2 x | a AUTHENTICATE NTLM | a AUTHENTICATE EXTERNAL
         - the name of a mechanism in quotes
         C a AUTHENTICATE "PLAIN" | \b{\0ann\0pass}
         - EXTERNAL that is not configured, with an initial response [external]
@@ -291,15 +313,15 @@ extension ParityExchange {
         C a AUTHENTICATE PLAIN \b{\0ann\0pa\r\nss} | b NOOP
         - a line end in a user [control]
         C a AUTHENTICATE PLAIN \b{\0an\r\nn\0pass} | b NOOP
-        - cancelled
+        - cancelled {log-cancel}
         C a AUTHENTICATE PLAIN | * | b NOOP
         - cancelled in LOGIN, before the name [untagged]
         C a AUTHENTICATE LOGIN | * | b NOOP
-        - cancelled in LOGIN, behind the name
+        - cancelled in LOGIN, behind the name {log-cancel}
         C a AUTHENTICATE LOGIN | \b{ann} | * | b NOOP
         - a name that is no base64 [untagged]
         C a AUTHENTICATE LOGIN | ! | b NOOP
-        - a password that is no base64
+        - a password that is no base64 {log-login}
         C a AUTHENTICATE LOGIN | \b{ann} | ! | b NOOP
         - a name that is no base64 in the command
         C a AUTHENTICATE LOGIN ! | b NOOP
@@ -323,9 +345,9 @@ extension ParityExchange {
         C a AUTHENTICATE CRAM-MD5 | \b{ann 0123456789abcdef0123456789abcdef} | b NOOP
         - CRAM-MD5 with an initial response
         C a AUTHENTICATE CRAM-MD5 x | b NOOP
-        - CRAM-MD5 whose digest is short
+        - CRAM-MD5 whose digest is short {log-login}
         C a AUTHENTICATE CRAM-MD5 | \b{ann 0123456789abcdef0123456789abcde} | b NOOP
-        - CRAM-MD5 without a digest
+        - CRAM-MD5 without a digest {log-login}
         C a AUTHENTICATE CRAM-MD5 | \b{ann} | b NOOP
         - CRAM-MD5 that is no base64
         C a AUTHENTICATE CRAM-MD5 | ! | b NOOP
@@ -372,25 +394,25 @@ extension ParityExchange {
         - BYE at once
         C a LOGIN ann x
         B * BYE busy
-        - closed at once
+        - closed at once {log-closed}
         C a LOGIN ann x
         B !close
-        - garbage
+        - garbage {log-controls}
         C a LOGIN ann x
         B !\x16\x03\x01\x02\x03\r\n
         - no literal is wanted
         C a LOGIN ann x
         B * OK hi | $T BAD no
-        - refused
+        - refused {log-tag}
         C a LOGIN ann x
         B * OK hi | + go | + go | $T NO wrong
-        - closed in the middle
+        - closed in the middle {log-closed}
         C a LOGIN ann x
         B * OK hi | + go | !close
         - another tag
         C a LOGIN ann x
         B * OK hi | + go | + go | z OK in
-        - a long greeting
+        - a long greeting {log-cut}
         C a LOGIN ann x
         B * OK \{x*5000}
         - literals that need no answer are used where they are announced [literal-plus]
@@ -400,7 +422,7 @@ extension ParityExchange {
         C a AUTHENTICATE PLAIN \b{\0ann\0} | b NOOP
         A Auth-Status: OK | $S | Auth-Pass: a\0b
         == imap-pass
-        - the refusal is passed on
+        - the refusal is passed on {log-tag}
         C a LOGIN ann x
         B * OK hi | + go | + go | $T NO [AUTHENTICATIONFAILED] wrong
         - BYE is passed on

@@ -59,6 +59,23 @@ extension ParityExchange {
         C CAPA | AUTH | NOOP
         - CAPA behind USER
         C USER ann | CAPA | AUTH | NOOP
+        == pop3-starttls
+        - TLS is offered, and plain text works
+        C CAPA | USER ann | CAPA | PASS pass | STAT
+        - STLS
+        C STLS
+        Z
+        - STLS behind USER
+        C USER ann | STLS | NOOP
+        - STLS with an argument
+        C STLS x
+        Z
+        == pop3-only
+        - nothing but TLS
+        C CAPA | USER ann | PASS pass | APOP ann x | AUTH | AUTH PLAIN | AUTH PLAIN \b{\0ann\0pass} | NOOP
+        - STLS
+        C NOOP | STLS
+        Z
         == pop3-apop
         - only APOP: a bare SASL line
         C CAPA | AUTH | NOOP
@@ -123,7 +140,7 @@ extension ParityExchange {
         - no server
         C USER ann | PASS x
         A Auth-Status: OK
-        - no answer
+        - no answer {log-closed}
         C USER ann | PASS x
         A !close
         - asked again after a while
@@ -137,11 +154,11 @@ extension ParityExchange {
         C AUTH LOGIN | \b{ann} | \b{pass} | STAT
         - LOGIN with the name at once
         C auth login \b{ann} | \b{pass} | STAT
-        - cancelled
+        - cancelled {log-cancel}
         C AUTH PLAIN | * | NOOP
-        - cancelled in LOGIN
+        - cancelled in LOGIN {log-cancel}
         C AUTH LOGIN | * | NOOP
-        - cancelled behind the name
+        - cancelled behind the name {log-cancel}
         C AUTH LOGIN | \b{ann} | * | NOOP
         E AUTH PLAIN ! | AUTH PLAIN x y | AUTH LOGIN ! | AUTH LOGIN x y | AUTH CRAM-MD5 | AUTH CRAM-MD5 x | AUTH EXTERNAL
         E AUTH PLAIN \b{ann} | AUTH PLAIN \b{\0ann} | AUTH PLAIN A | AUTH PLAIN = | AUTH NTLM x | AUTH APOP | AUTH NONE
@@ -177,7 +194,7 @@ extension ParityExchange {
         - CRAM-MD5
         C AUTH CRAM-MD5 | \b{ann 0123456789abcdef0123456789abcdef} | STAT
         A Auth-Status: OK | $S | Auth-Pass: secret
-        - CRAM-MD5 whose digest is short
+        - CRAM-MD5 whose digest is short {log-login}
         C AUTH CRAM-MD5 | \b{ann 0123456789abcdef0123456789abcde} | NOOP
         - EXTERNAL: no salt is sent [external-salt]
         C AUTH EXTERNAL | \b{ann} | STAT
@@ -202,16 +219,16 @@ extension ParityExchange {
         - the password is refused
         C USER ann | PASS x
         B +OK hi | +OK | -ERR [AUTH] no
-        - closed at once
+        - closed at once {log-closed}
         C USER ann | PASS x
         B !close
-        - closed in the middle
+        - closed in the middle {log-closed}
         C USER ann | PASS x
         B +OK hi | !close
-        - garbage
+        - garbage {log-controls}
         C USER ann | PASS x
         B !\x16\x03\x01\x02\x03\r\n
-        - a long greeting
+        - a long greeting {log-cut}
         C USER ann | PASS x
         B +OK \{x*5000}
         == pop3-pass

@@ -65,6 +65,23 @@ extension ParityExchange {
         == smtp-delay
         - who waits is greeted
         C NOOP | EHLO e
+        == smtp-starttls
+        - TLS is offered, and plain text works
+        C EHLO e | HELO h | AUTH PLAIN \b{\0ann\0pass} | NOOP
+        - STARTTLS
+        C EHLO e | STARTTLS
+        Z
+        - STARTTLS with an argument
+        C STARTTLS x
+        Z
+        == smtp-only
+        - nothing but TLS
+        C EHLO e | AUTH PLAIN \b{\0ann\0pass} | AUTH | AUTH LOGIN | NOOP
+        - STARTTLS
+        C STARTTLS
+        Z
+        - mail without a login needs TLS, too [none-without-tls]
+        C HELO h | MAIL FROM:<a@b> | NOOP
         == smtp-all
         - mechanisms in their order
         C EHLO e | HELO h
@@ -92,11 +109,11 @@ extension ParityExchange {
         C EHLO e | HELO h | AUTH PLAIN \b{\0ann\0pass} | NOOP
         - pipelined
         P7 EHLO e | AUTH PLAIN \b{\0ann\0pass} | MAIL FROM:<a@b> | RCPT TO:<c@d>
-        - cancelled
+        - cancelled {log-cancel}
         C AUTH PLAIN | * | NOOP
-        - cancelled in LOGIN
+        - cancelled in LOGIN {log-cancel}
         C AUTH LOGIN | * | NOOP
-        - cancelled behind the name
+        - cancelled behind the name {log-cancel}
         C AUTH LOGIN | \b{ann} | * | NOOP
         E AUTH PLAIN ! | AUTH PLAIN \b{ann} | AUTH PLAIN \b{\0ann} | AUTH LOGIN ! | AUTH LOGIN x y | AUTH CRAM-MD5 | AUTH EXTERNAL
         E AUTH CRAM-MD5 x | AUTH PLAIN = | AUTH PLAIN A | AUTH NTLM x | AUTH XOAUTH2 x
@@ -125,7 +142,7 @@ extension ParityExchange {
         - no server
         C EHLO e | AUTH PLAIN \b{\0ann\0x}
         A Auth-Status: OK
-        - no answer
+        - no answer {log-closed}
         C EHLO e | AUTH PLAIN \b{\0ann\0x}
         A !close
         - another user and password
@@ -141,7 +158,7 @@ extension ParityExchange {
         == smtp-all
         - CRAM-MD5
         C EHLO e | AUTH CRAM-MD5 | \b{ann 0123456789abcdef0123456789abcdef} | NOOP
-        - CRAM-MD5 whose digest is short
+        - CRAM-MD5 whose digest is short {log-login}
         C EHLO e | AUTH CRAM-MD5 | \b{ann 0123456789abcdef0123456789abcde} | NOOP
         - CRAM-MD5 that is no base64
         C EHLO e | AUTH CRAM-MD5 | ! | NOOP
@@ -268,16 +285,16 @@ extension ParityExchange {
         - the second EHLO is refused
         C EHLO e | AUTH PLAIN \b{\0ann\0pass}
         B 220 hi | 250 x | 220 ok | 500 no
-        - closed at once
+        - closed at once {log-closed}
         C EHLO e | AUTH PLAIN \b{\0ann\0pass}
         B !close
-        - closed in the middle
+        - closed in the middle {log-closed}
         C EHLO e | AUTH PLAIN \b{\0ann\0pass}
         B 220 hi | 250 x | !close
-        - garbage
+        - garbage {log-controls}
         C EHLO e | AUTH PLAIN \b{\0ann\0pass}
         B !\x16\x03\x01\x02\x03\r\n
-        - a long reply
+        - a long reply {log-cut}
         C EHLO e | AUTH PLAIN \b{\0ann\0pass}
         B 220 \{x*5000}
         == smtp-proxy

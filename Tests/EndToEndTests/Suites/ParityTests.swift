@@ -13,29 +13,45 @@ struct ParityTests {
         let ours = try sights(of: .mailgateway, mail, exchanges)
         for (exchange, (nginx, ours)) in zip(exchanges, zip(reference, ours)) {
             if let difference = exchange.difference {
-                #expect(nginx != ours, "\(exchange) no longer shows \(difference)\n  both\n    \(nginx)")
+                #expect(nginx.sight != ours.sight, "\(exchange) no longer shows \(difference)\n    \(nginx.sight)")
             } else {
-                #expect(nginx == ours, "\(exchange)\n  nginx\n    \(nginx)\n  ours\n    \(ours)")
+                #expect(
+                    nginx.sight == ours.sight, "\(exchange)\n  nginx\n    \(nginx.sight)\n  ours\n    \(ours.sight)")
+                let logs = "\(exchange)\n  nginx\n    \(nginx.log)\n  ours\n    \(ours.log)"
+                #expect((nginx.log == ours.log) == (exchange.logDifference == nil), "\(logs)")
             }
         }
     }
 
-    private func sights(of kind: GatewayKind, _ mail: Mail, _ exchanges: [ParityExchange]) throws -> [ParitySight] {
+    private func sights(of kind: GatewayKind, _ mail: Mail, _ exchanges: [ParityExchange]) throws -> [ParityRun] {
         try Stage.run { stage in
             let director = try ParityDirector(host: stage.host)
             var configuration = try GatewayConfiguration(on: stage, auth: director.auth.endpoint)
             configuration.mail.append("timeout 20s;")
+            let certificates = try Certificates(on: stage)
+            try certificates.issue("gateway", ["gateway.example.test"])
+            configuration.mail += certificates.directives("gateway")
             let servers = ParityServers.all.filter { $0.mail == mail }
             configuration.servers = try servers.map {
                 GatewayConfiguration.Server(mail: mail, endpoint: try stage.freeEndpoint(), directives: $0.directives)
             }
             let gateway = try GatewayUnderTest(on: stage, configuration, kind: kind)
-            return try exchanges.map { exchange in
+            let sights = try exchanges.map { exchange in
                 let index = try #require(servers.firstIndex { $0.name == exchange.server }, "\(exchange.server)")
                 return try director.play(exchange, at: gateway.configuration.servers[index].endpoint)
             }
+            gateway.process.stop()
+            let log = ParityLog(gateway.log)
+            try #require(log.sessions.count == exchanges.count, "each session has its line")
+            return zip(sights, log.sessions).map { ParityRun(sight: $0, log: $1) }
         }
     }
+}
+
+/// What one exchange left behind.
+private struct ParityRun {
+    let sight: ParitySight
+    let log: [String]
 }
 
 /// The tables and the list of differences name the same marks, so that neither goes stale.
@@ -47,7 +63,7 @@ struct ParityTests {
             line.firstMatch(of: /^\|.*\| `([a-z0-9-]+)` \|$/).map { String($0.output.1) }
         }
         let exchanges = Mail.allCases.flatMap(\.parityExchanges)
-        #expect(Set(listed) == Set(exchanges.compactMap(\.difference)))
+        #expect(Set(listed) == Set(exchanges.flatMap { [$0.difference, $0.logDifference].compactMap(\.self) }))
         #expect(Set(listed).count == listed.count, "each mark stands in one row")
         #expect(exchanges.count > 500)
     }
