@@ -63,6 +63,8 @@ import Testing
         try check("C: \(longest)x\n= broken '\(longest)x'")
         let endless = String(repeating: "y", count: 107)
         try check("c: \(endless)\n= broken '\(endless)'")
+        // What is told does not depend on how much came at once.
+        try check("c: \(endless)zzz\n= broken '\(endless)'")
         // One less may still become a line.
         try check("c: \(endless.dropLast())")
     }

@@ -39,7 +39,9 @@ package struct ProxyProtocolReader: Dialogue {
 
     /// The first line of what came, as far as a log may show it.
     private var broken: ProxyProtocolFault {
-        let end = (0..<input.count).first { input[$0] == ASCII.cr || input[$0] == ASCII.lf } ?? input.count
+        // No more than is there in any case when a line is refused for its length: what came with it depends on chance.
+        let count = min(input.count, ProxyProtocolReader.textMaximum)
+        let end = (0..<count).first { input[$0] == ASCII.cr || input[$0] == ASCII.lf } ?? count
         return .broken(excerpt: FrontEndNote.excerpt(of: input, length: end))
     }
 

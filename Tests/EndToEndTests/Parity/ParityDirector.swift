@@ -72,6 +72,7 @@ private struct Scene {
         self.client = client
         self.backEnd = backEnd
         steps = exchange.allSteps[...]
+        if !exchange.early.isEmpty { client.send(exchange.early) }
     }
 
     /// The gateway has ended the client's connection and those behind it.

@@ -7,6 +7,7 @@
 ///                      {id} one in the log
 /// C line | line        the client's lines, each sent when the one before was answered
 /// P line | line        the same in one segment; as many lines of answers are waited for, with P5 five
+/// T line               before the greeting
 /// N line               not answered: the next follows at once
 /// X bytes              without a line end; Y: and not answered
 /// Z                    no probe at the end (a NOOP, which shows whether the session goes on)
@@ -34,6 +35,8 @@ struct ParityExchange: Sendable {
     let logDifference: String?
     fileprivate(set) var steps: [Step] = []
     fileprivate(set) var isProbed = true
+    /// Said at once, before the greeting.
+    fileprivate(set) var early: [UInt8] = []
     fileprivate(set) var answers = ["OK"]
     fileprivate(set) var replies: [String] = []
 
@@ -60,6 +63,7 @@ struct ParityExchange: Sendable {
                 exchanges.changeLast {
                     $0.say([commands.map { $0 + "\\r\\n" }.joined()], lines: Int(count) ?? commands.count)
                 }
+            case "T ": exchanges.changeLast { $0.early = ParityText.bytes(text + "\\r\\n") }
             case "N ": exchanges.changeLast { $0.say(parts(text).map { $0 + "\\r\\n" }, isAnswered: false) }
             case "X ": exchanges.changeLast { $0.say([String(text)]) }
             case "Y ": exchanges.changeLast { $0.say([String(text)], isAnswered: false) }

@@ -43,6 +43,9 @@ extension ParityExchange {
         P7 EHLO e | MAIL FROM:<a@b> | RCPT TO:<c@d> | NOOP
         - one by one behind a refused MAIL
         C EHLO e | MAIL FROM:<a@b> | RCPT TO:<c@d> | DATA | NOOP
+        - without a delay early words are heard
+        T NOOP
+        C EHLO e
         == smtp-errors
         - two errors
         C XXXX | XXXX | NOOP
@@ -63,6 +66,9 @@ extension ParityExchange {
         C DATA | NOOP
         E VRFY x | EXPN x | HELP | STARTTLS | AUTH | HELO | RCPT | MAIL FROM:<a@b>
         == smtp-delay
+        - who speaks before the greeting is sent away
+        T EHLO e
+        Z
         - who waits is greeted
         C NOOP | EHLO e
         == smtp-starttls
