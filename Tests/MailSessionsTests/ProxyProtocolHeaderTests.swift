@@ -63,4 +63,26 @@ import Testing
         fields += [0x20, 0, UInt8(inner.count)] + inner
         #expect(header[28...].dropLast(7).elementsEqual(fields))
     }
+    @Test func `version 2 tells how our certificate is signed, and its key`() throws {
+        var facts = try client("192.0.2.7:258", "198.51.100.1:143")
+        var tls = ClientTLS(version: "V", cipher: "C")
+        tls.signatureAlgorithm = "SHA256"
+        tls.keyAlgorithm = "EC256"
+        facts.tls = tls
+        let header = ProxyProtocolHeader.bytes(.v2, for: facts)
+        // Without a certificate of the client's, 1 stands for its verification.
+        let version: [UInt8] = [0x01, 0, 0, 0, 1, 0x21, 0, 1, 0x56]
+        let inner: [UInt8] = version + [0x23, 0, 1, 0x43, 0x24, 0, 6] + "SHA256".utf8 + [0x25, 0, 5] + "EC256".utf8
+        #expect(header[28...].dropLast(7).elementsEqual([0x20, 0, UInt8(inner.count)] + inner))
+    }
+
+    @Test func `fields that are too long are cut, and the header holds its length`() throws {
+        var facts = try client("192.0.2.7:258", "198.51.100.1:143")
+        var tls = ClientTLS(version: "V", cipher: String(repeating: "c", count: 5000))
+        tls.serverName = String(repeating: "s", count: 1025)
+        facts.tls = tls
+        let header = ProxyProtocolHeader.bytes(.v2, for: facts)
+        #expect(header.count == 16 + (Int(header[14]) << 8 | Int(header[15])))
+        #expect(header[28..<31].elementsEqual([0x02, 4, 0]))
+    }
 }
