@@ -27,6 +27,7 @@ struct Load: ParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
 
     @Option(name: .customLong("protocol")) var mailProtocol: LoadProtocol
+    @Option var security: LoadSecurity
     @Option var work: LoadWork
     @Option var sessions: Int
     @Option var transferBytes: Int
@@ -34,7 +35,9 @@ struct Load: ParsableCommand {
     @Option var milliseconds: Int
 
     func run() throws {
-        let plan = LoadPlan(mailProtocol: mailProtocol, work: work, sessions: sessions, transferBytes: transferBytes)
+        let plan = LoadPlan(
+            mailProtocol: mailProtocol, security: security, work: work, sessions: sessions,
+            transferBytes: transferBytes)
         do {
             try LoadGenerator(plan: plan, port: port, milliseconds: milliseconds).run()
         } catch {

@@ -43,7 +43,7 @@ final class Laboratory {
     func measure(_ scenario: Scenario, _ system: SystemUnderTest, milliseconds: Int) throws(HarnessError) -> Sample {
         servers += 1
         let server = try RunningServer(
-            system, directory: "\(directory)/\(servers)", authPort: authPort, connections: scenario.load.connections,
+            system, directory: "\(directory)/\(servers)", authPort: authPort, plan: scenario.load,
             cores: cores.server)
         defer { server.stop() }
         do throws(HarnessError) {

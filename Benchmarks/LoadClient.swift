@@ -4,6 +4,8 @@ import Glibc
 final class LoadClient: EventHandler {
     private enum State {
         case closed
+        /// The TLS handshake; `script.replies[index]` comes next, or the line before it.
+        case handshaking(Int)
         /// Waiting for `script.replies[index]`.
         case inScript(Int)
         case loggedIn
@@ -21,6 +23,8 @@ final class LoadClient: EventHandler {
     private var state = State.closed
     private var descriptor: Int32 = -1
     private var token = -1
+    /// Nil in clear.
+    private var tls: TLSSession?
     private var unitStart: UInt64 = 0
     /// The beginning of a reply that is not complete.
     private var residue: [UInt8] = []
@@ -46,6 +50,11 @@ final class LoadClient: EventHandler {
             descriptor = try generator.connect()
             token = try generator.loop.watch(descriptor, for: self)
             state = .inScript(0)
+            if generator.plan.security.isImplicit {
+                try beginTLS(0)
+                // Here the client speaks first: as soon as it is connected.
+                generator.loop.watchWriting(descriptor, token)
+            }
         } catch {
             generator.fail(error)
         }
@@ -69,23 +78,46 @@ final class LoadClient: EventHandler {
         }
     }
 
+    /// Begins the handshake; afterwards the script goes on with the reply or, behind the greeting, the line `index`.
+    private func beginTLS(_ index: Int) throws(HarnessError) {
+        tls = try generator.tls?.begin(on: descriptor)
+        state = .handshaking(index)
+    }
+
+    /// Goes on with the handshake; false when more must arrive.
+    private func shakeHands(_ index: Int) -> Bool {
+        do throws(HarnessError) {
+            guard try tls?.handshake() ?? true else { return false }
+        } catch {
+            fail("\(error)")
+            return false
+        }
+        state = .inScript(index)
+        if index > 0 { send(generator.script.lines[index - 1]) }
+        return true
+    }
+
     func ready(isEnding: Bool) {
+        if case .handshaking(let index) = state, !shakeHands(index) { return }
         if uploading > 0 { upload() }
         while token >= 0 {
             let capacity: Int
             let transfer: Transfer
-            if case .awaitingBytes = state {
+            if case .awaitingBytes = state, tls == nil {
                 capacity = generator.loop.input.count
                 transfer = LoopbackSocket.discard(descriptor, maximum: capacity)
             } else {
                 capacity = generator.loop.input.count - residue.count
                 generator.loop.input.replaceSubrange(0..<residue.count, with: residue)
-                transfer = LoopbackSocket.receive(descriptor, into: &generator.loop.input, at: residue.count)
+                transfer =
+                    tls?.receive(into: &generator.loop.input, at: residue.count)
+                    ?? LoopbackSocket.receive(descriptor, into: &generator.loop.input, at: residue.count)
             }
             switch transfer {
             case .moved(let count):
                 advance(count)
-                if count < capacity && !isEnding { return }
+                // OpenSSL may hold more: a record is its measure, not the socket.
+                if count < capacity, !isEnding, tls == nil { return }
             case .wouldBlock: return
             case .ended: return fail("the server closed the session")
             case .failed(let code): return fail(HarnessError.system("recv", code).description)
@@ -95,7 +127,7 @@ final class LoadClient: EventHandler {
 
     private func advance(_ count: Int) {
         switch state {
-        case .closed: break
+        case .closed, .handshaking: break
         case .loggedIn: fail("bytes that nobody asked for")
         case .inScript(let index): readReply(index, residue.count + count)
         case .awaitingBytes(let expected):
@@ -119,7 +151,10 @@ final class LoadClient: EventHandler {
             return
         }
         residue.removeAll(keepingCapacity: true)
-        if index < generator.script.lines.count {
+        if index == generator.script.replyBeforeTLS {
+            do throws(HarnessError) { try beginTLS(index + 1) } catch { return fail("\(error)") }
+            _ = shakeHands(index + 1)
+        } else if index < generator.script.lines.count {
             state = .inScript(index + 1)
             send(generator.script.lines[index])
         } else if generator.plan.work.isWholeSession {
@@ -138,7 +173,7 @@ final class LoadClient: EventHandler {
     private func upload() {
         while uploading > 0, token >= 0 {
             let part = 0..<min(uploading, Self.uploadBlock.count)
-            switch LoopbackSocket.send(descriptor, Self.uploadBlock, part) {
+            switch tls?.send(Self.uploadBlock, part) ?? LoopbackSocket.send(descriptor, Self.uploadBlock, part) {
             case .moved(let count): uploading -= count
             case .wouldBlock:
                 if !isWatchedForWriting { generator.loop.watchWriting(descriptor, token) }
@@ -151,11 +186,15 @@ final class LoadClient: EventHandler {
     }
 
     private func send(_ bytes: [UInt8]) {
-        guard case .moved(let count) = LoopbackSocket.send(descriptor, bytes, 0..<bytes.count), count == bytes.count
-        else { return fail("a line could not be sent at once") }
+        let all = 0..<bytes.count
+        guard case .moved(bytes.count) = tls?.send(bytes, all) ?? LoopbackSocket.send(descriptor, bytes, all) else {
+            return fail("a line could not be sent at once")
+        }
     }
 
     private func close() {
+        if let tls { generator.tls?.keep(tls) }
+        tls = nil
         generator.loop.forget(token)
         token = -1
         state = .closed

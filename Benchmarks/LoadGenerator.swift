@@ -15,6 +15,8 @@ final class LoadGenerator {
     let plan: LoadPlan
     let script: LoadScript
     let loop: EventLoop
+    /// nil for a load in clear.
+    let tls: TLSSession.Context?
     private let port: UInt16
     private let duration: UInt64
     private var clients: [LoadClient] = []
@@ -31,7 +33,8 @@ final class LoadGenerator {
         self.plan = plan
         self.port = port
         duration = UInt64(milliseconds) * 1_000_000
-        script = LoadScript(plan.mailProtocol, for: plan.work)
+        script = LoadScript(plan.mailProtocol, plan.security, for: plan.work)
+        tls = plan.security == .none ? nil : try TLSSession.Context(resumes: plan.security == .resumed)
         loop = try EventLoop()
     }
 
@@ -50,7 +53,11 @@ final class LoadGenerator {
         let limit = now() + Self.patience * 1_000_000_000
         var opened = 0
         while opened < clients.count || active > 0 {
-            while opened < clients.count, active < Self.openingMaximum {
+            // The first alone where the others resume its session.
+            let openingMaximum = plan.security == .resumed && opened == 1 ? 1 : Self.openingMaximum
+            while opened < clients.count, active < openingMaximum,
+                plan.security != .resumed || opened != 1 || active == 0
+            {
                 active += 1
                 opened += 1
                 clients[opened - 1].begin()

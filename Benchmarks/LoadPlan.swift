@@ -24,9 +24,24 @@ enum LoadWork: String, ExpressibleByArgument {
     var isWholeSession: Bool { self == .session || self == .greeting }
 }
 
+/// How a load's connections are protected.
+enum LoadSecurity: String, ExpressibleByArgument {
+    case none
+    /// From the first byte, each connection with a full handshake.
+    case tls
+    /// From the first byte; all but the first resume the session before.
+    case resumed
+    /// After STARTTLS (IMAP).
+    case startTLS = "starttls"
+
+    /// TLS comes before the greeting.
+    var isImplicit: Bool { self == .tls || self == .resumed }
+}
+
 /// One load: what, by how many at once, for how long.
 struct LoadPlan {
     var mailProtocol = LoadProtocol.imap
+    var security = LoadSecurity.none
     var work: LoadWork
     /// Sessions at once.
     var sessions: Int
@@ -39,7 +54,8 @@ struct LoadPlan {
     /// The arguments of the hidden `load` command.
     func arguments(port: UInt16, milliseconds: Int) -> [String] {
         [
-            "load", "--protocol", mailProtocol.rawValue, "--work", work.rawValue, "--sessions", String(sessions),
+            "load", "--protocol", mailProtocol.rawValue, "--security", security.rawValue, "--work", work.rawValue,
+            "--sessions", String(sessions),
             "--transfer-bytes", String(transferBytes), "--port", String(port), "--milliseconds", String(milliseconds),
         ]
     }
@@ -53,15 +69,13 @@ struct LoadScript {
     let replies: [[UInt8]]
     let lines: [[UInt8]]
 
-    private init(greeting: String, exchanges: ArraySlice<(line: String, reply: String)>) {
-        replies = ([greeting] + exchanges.map(\.reply)).map { Array($0.utf8) }
-        lines = exchanges.map { Array(($0.line + "\r\n").utf8) }
-    }
+    /// The reply after which the handshake of STARTTLS comes.
+    let replyBeforeTLS: Int?
 
     /// The script up to the login, or up to the farewell when the work is whole sessions.
-    init(_ mailProtocol: LoadProtocol, for work: LoadWork) {
+    init(_ mailProtocol: LoadProtocol, _ security: LoadSecurity, for work: LoadWork) {
         let greeting: String
-        let login: [(line: String, reply: String)]
+        var login: [(line: String, reply: String)]
         let farewell: (line: String, reply: String)
         switch mailProtocol {
         case .imap:
@@ -80,10 +94,15 @@ struct LoadScript {
             ]
             farewell = ("QUIT", "221 ")
         }
-        switch work {
-        case .greeting: self.init(greeting: greeting, exchanges: [])
-        case .session: self.init(greeting: greeting, exchanges: (login + [farewell])[...])
-        case .echo, .download, .upload, .idle: self.init(greeting: greeting, exchanges: login[...])
-        }
+        if security == .startTLS { login.insert(("s STARTTLS", "s OK"), at: 0) }
+        let exchanges: [(line: String, reply: String)] =
+            switch work {
+            case .greeting: []
+            case .session: login + [farewell]
+            case .echo, .download, .upload, .idle: login
+            }
+        replies = ([greeting] + exchanges.map(\.reply)).map { Array($0.utf8) }
+        lines = exchanges.map { Array(($0.line + "\r\n").utf8) }
+        replyBeforeTLS = security == .startTLS ? 1 : nil
     }
 }

@@ -12,26 +12,27 @@ final class RunningServer {
     /// Starts `system` and waits until it answers.
     /// - Parameters:
     ///   - directory: an empty place of its own, which `stop` removes.
-    ///   - connections: `worker_connections`.
+    ///   - plan: the load it shall serve.
     init(
-        _ system: SystemUnderTest, directory: String, authPort: UInt16, connections: Int, cores: [Int]
+        _ system: SystemUnderTest, directory: String, authPort: UInt16, plan: LoadPlan, cores: [Int]
     ) throws(HarnessError) {
         self.system = system
         self.directory = directory
         ports = try Self.freePorts(3)
         let path = directory + "/server.conf"
         let text = system.configuration(
-            directory: directory, ports: ports, authPort: authPort, connections: connections)
+            directory: directory, ports: ports, authPort: authPort, connections: plan.connections, plan.security)
         do {
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
             try text.write(toFile: path, atomically: false, encoding: .utf8)
         } catch {
             throw HarnessError("\(path): \(error)")
         }
+        if plan.security != .none { try TLSCertificate.write(to: directory) }
         process = try system.spawn(configuration: path, directory: directory, cores: cores)
         tree = ProcessTree(root: process.identifier)
         do throws(HarnessError) {
-            try awaitGreetings()
+            try awaitGreetings(inClear: !plan.security.isImplicit)
         } catch {
             let reason = explain(error)
             stop()
@@ -64,11 +65,11 @@ final class RunningServer {
         try? FileManager.default.removeItem(atPath: directory)
     }
 
-    /// Waits until every port greets.
-    private func awaitGreetings() throws(HarnessError) {
+    /// Waits until every port greets, or lets connect where TLS comes first.
+    private func awaitGreetings(inClear: Bool) throws(HarnessError) {
         let limit = now() + 10_000_000_000
         for port in ports {
-            while try !Self.greets(port) {
+            while try !Self.answers(port, inClear: inClear) {
                 try Interruption.check()
                 guard process.isRunning else { throw HarnessError("it ended at once") }
                 guard now() < limit else { throw HarnessError("no greeting on port \(port) within 10 s") }
@@ -77,11 +78,12 @@ final class RunningServer {
         }
     }
 
-    private static func greets(_ port: UInt16) throws(HarnessError) -> Bool {
+    private static func answers(_ port: UInt16, inClear: Bool) throws(HarnessError) -> Bool {
         let descriptor = try LoopbackSocket.connect(port: port, source: 1)
         defer { close(descriptor) }
-        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        var waiting = pollfd(fd: descriptor, events: Int16(inClear ? POLLIN : POLLOUT), revents: 0)
         guard unsafe poll(&waiting, 1, 1000) > 0 else { return false }
+        if !inClear { return waiting.revents & Int16(POLLERR | POLLHUP) == 0 }
         var buffer = [UInt8](repeating: 0, count: 512)
         guard case .moved = LoopbackSocket.receive(descriptor, into: &buffer, at: 0) else { return false }
         return true

@@ -31,48 +31,80 @@ struct Scenario {
     /// Whether systems which differ only in their relay's buffers are worth a row.
     var isRelay: Bool { unit == .mebibyte }
 
-    static let all: [Scenario] =
-        LoadProtocol.allCases.map { login("login-\($0.rawValue)", $0, sessions: 64) }
-        + [login("login-one", .imap, sessions: 1)]
-        + [1, 16].map { relay("relay-down-\($0)", .download, sessions: $0) }
-        + [1, 16].map { relay("relay-up-\($0)", .upload, sessions: $0) }
-        + [1, 64, 1000].map(pingPong)
-        + [1000, 8000].map(idle)
-        + [
-            Scenario(
-                name: "churn", summary: "connect, read the IMAP greeting, close; 64 at once",
-                load: LoadPlan(work: .greeting, sessions: 64), unit: .greeting)
-        ]
+    static let all: [Scenario] = logins + relays + exchanges + silence + [churn]
 
-    private static func login(_ name: String, _ mailProtocol: LoadProtocol, sessions: Int) -> Scenario {
+    private static let logins: [Scenario] = [
+        login("login-imap", .imap, sessions: 64), login("login-pop3", .pop3, sessions: 64),
+        login("login-smtp", .smtp, sessions: 64), login("login-one", .imap, sessions: 1),
+        login("login-tls", .imap, sessions: 64, .tls), login("login-starttls", .imap, sessions: 64, .startTLS),
+        login("login-resumed", .imap, sessions: 64, .resumed), login("login-tls-one", .imap, sessions: 1, .tls),
+    ]
+
+    private static let relays: [Scenario] = [
+        relay("relay-down-1", .download, sessions: 1), relay("relay-down-16", .download, sessions: 16),
+        relay("relay-up-1", .upload, sessions: 1), relay("relay-up-16", .upload, sessions: 16),
+        relay("tls-down-1", .download, sessions: 1, .tls), relay("tls-down-16", .download, sessions: 16, .tls),
+        relay("tls-up-1", .upload, sessions: 1, .tls), relay("tls-up-16", .upload, sessions: 16, .tls),
+    ]
+
+    private static let exchanges: [Scenario] = [
+        pingPong(sessions: 1), pingPong(sessions: 64), pingPong(sessions: 1000), pingPong(sessions: 64, .tls),
+    ]
+
+    private static let silence: [Scenario] = [
+        idle(sessions: 1000), idle(sessions: 8000), idle(sessions: 1000, .tls), idle(sessions: 8000, .tls),
+    ]
+
+    private static let churn = Scenario(
+        name: "churn", summary: "connect, read the IMAP greeting, close; 64 at once",
+        load: LoadPlan(work: .greeting, sessions: 64), unit: .greeting)
+
+    private static func login(
+        _ name: String, _ mailProtocol: LoadProtocol, sessions: Int, _ security: LoadSecurity = .none
+    ) -> Scenario {
         Scenario(
             name: name,
             summary: "whole \(mailProtocol.rawValue.uppercased()) sessions: connect, log in, log out, close; "
-                + (sessions == 1 ? "one at a time" : "\(sessions) at once"),
-            load: LoadPlan(mailProtocol: mailProtocol, work: .session, sessions: sessions), unit: .session)
+                + (sessions == 1 ? "one at a time" : "\(sessions) at once") + words(security),
+            load: LoadPlan(mailProtocol: mailProtocol, security: security, work: .session, sessions: sessions),
+            unit: .session)
     }
 
     /// Pieces of 8 MiB from one session, of 1 MiB from each of several.
-    private static func relay(_ name: String, _ work: LoadWork, sessions: Int) -> Scenario {
+    private static func relay(
+        _ name: String, _ work: LoadWork, sessions: Int, _ security: LoadSecurity = .none
+    ) -> Scenario {
         let bytes = (sessions == 1 ? 8 : 1) * 1_048_576
         let direction = work == .download ? "from the back-end to the client" : "from the client to the back-end"
         return Scenario(
-            name: name, summary: "bulk \(direction), \(sessions) logged-in IMAP session\(sessions == 1 ? "" : "s")",
-            load: LoadPlan(work: work, sessions: sessions, transferBytes: bytes), unit: .mebibyte)
+            name: name,
+            summary: "bulk \(direction), \(sessions) logged-in IMAP session\(sessions == 1 ? "" : "s")"
+                + words(security),
+            load: LoadPlan(security: security, work: work, sessions: sessions, transferBytes: bytes), unit: .mebibyte)
     }
 
-    private static func pingPong(sessions: Int) -> Scenario {
+    private static func pingPong(sessions: Int, _ security: LoadSecurity = .none) -> Scenario {
         Scenario(
-            name: "ping-pong-\(sessions)",
+            name: security == .none ? "ping-pong-\(sessions)" : "ping-pong-tls-\(sessions)",
             summary:
-                "64 bytes there and back, over and over, \(sessions) logged-in IMAP session\(sessions == 1 ? "" : "s")",
-            load: LoadPlan(work: .echo, sessions: sessions), unit: .roundTrip)
+                "64 bytes there and back, over and over, \(sessions) logged-in IMAP session\(sessions == 1 ? "" : "s")"
+                + words(security),
+            load: LoadPlan(security: security, work: .echo, sessions: sessions), unit: .roundTrip)
     }
 
-    private static func idle(sessions: Int) -> Scenario {
+    private static func idle(sessions: Int, _ security: LoadSecurity = .none) -> Scenario {
         Scenario(
-            name: "idle-\(sessions)",
-            summary: "memory of \(sessions) logged-in, silent IMAP sessions after one exchange",
-            load: LoadPlan(work: .idle, sessions: sessions), unit: .idleSession)
+            name: security == .none ? "idle-\(sessions)" : "idle-tls-\(sessions)",
+            summary: "memory of \(sessions) logged-in, silent IMAP sessions after one exchange" + words(security),
+            load: LoadPlan(security: security, work: .idle, sessions: sessions), unit: .idleSession)
+    }
+
+    private static func words(_ security: LoadSecurity) -> String {
+        switch security {
+        case .none: ""
+        case .tls: "; TLS 1.3, full handshakes"
+        case .resumed: "; TLS 1.3, resumed"
+        case .startTLS: "; STARTTLS, full handshakes"
+        }
     }
 }

@@ -84,10 +84,18 @@ struct SystemUnderTest {
     }
 
     /// The configuration: one worker, three listeners, everything else by default.
-    func configuration(directory: String, ports: [UInt16], authPort: UInt16, connections: Int) -> String {
+    func configuration(
+        directory: String, ports: [UInt16], authPort: UInt16, connections: Int, _ security: LoadSecurity
+    ) -> String {
+        let parameter = security.isImplicit ? " ssl" : ""
         let servers = zip(["imap", "pop3", "smtp"], ports)
-            .map { "    server { listen 127.0.0.1:\($1); protocol \($0); }" }
+            .map { "    server { listen 127.0.0.1:\($1)\(parameter); protocol \($0); }" }
             .joined(separator: "\n")
+        let tls =
+            security == .none
+            ? ""
+            : "ssl_certificate \(directory)/tls.crt; ssl_certificate_key \(directory)/tls.key; "
+                + "ssl_protocols TLSv1.2 TLSv1.3;" + (security == .startTLS ? " starttls on;" : "")
         return """
             \(mainStatements)
             daemon off;
@@ -99,6 +107,7 @@ struct SystemUnderTest {
                 server_name proxy.example;
                 auth_http 127.0.0.1:\(authPort)/auth;
                 \(mailStatements)
+                \(tls)
             \(servers)
             }
 
