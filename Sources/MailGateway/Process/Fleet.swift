@@ -176,7 +176,12 @@ struct Fleet {
         child.isBusy = true
         children[id] = child
         let channel = child.channel
-        group.addTask { await Fleet.hand(handover, descriptors, to: id, channel) }
+        // Copies, because the next reload may close these while they wait to be sent.
+        let copies = descriptors.map { fcntl($0, F_DUPFD_CLOEXEC, 0) }
+        group.addTask {
+            defer { for copy in copies where copy >= 0 { close(copy) } }
+            return await Fleet.hand(handover, copies, to: id, channel)
+        }
     }
 
     /// Notes a worker's answer to its handover, and sends the next if there is one by now.
@@ -185,8 +190,8 @@ struct Fleet {
         child.isBusy = false
         if child.isArriving {
             child.isArriving = false
-            for (other, former) in children where former.role == child.role && other != id && !former.isRetired {
-                retire(other)
+            for (other, former) in children where former.role == child.role && other != id {
+                if !former.isRetired, !former.isArriving { retire(other) }
             }
         }
         if answer == .refused {
@@ -225,9 +230,11 @@ struct Fleet {
             setup.log.write(isExpected || code == 0 ? .notice : .alert, "\(subject) exited with code \(code)")
         }
         if child.isRetired { return nil }
-        // Whoever was about to take its place has it now.
-        for (other, one) in children where one.role == child.role && one.isArriving {
-            children[other]?.isArriving = false
+        if !child.isArriving {
+            // Whoever was about to take its place has it now.
+            for (other, one) in children where one.role == child.role && one.isArriving {
+                children[other]?.isArriving = false
+            }
         }
         let age = scope.executor.now - child.started
         return (child.role, policies[child.role, default: RespawnPolicy()].pause(afterAge: age))

@@ -36,7 +36,7 @@ struct Launch {
     }
 
     private func serve(_ setup: Setup, _ program: Program) throws(StartFailure) -> Int32 {
-        if setup.source.hasMaster(setup.configuration) { return try Master.run(setup, program) }
+        if setup.hasMaster { return try Master.run(setup, program) }
         let path = setup.configuration.core.pidFile
         let pidFile = try path.map { (path) throws(StartFailure) in try PIDFile(path) }
         defer { pidFile?.remove() }

@@ -12,6 +12,8 @@ struct Setup: Sendable {
     let credentials: Credentials?
     /// How many workers there are.
     let workers: Int
+    /// Whether there is a master besides the workers; a reload does not change it.
+    let hasMaster: Bool
 
     /// What the command line asks for.
     struct Source: Sendable {
@@ -48,8 +50,9 @@ struct Setup: Sendable {
         self.configuration = configuration
         self.log = log
         self.credentials = credentials
+        hasMaster = old?.hasMaster ?? source.hasMaster(configuration)
         workers =
-            source.hasMaster(configuration)
+            hasMaster
             ? configuration.core.workerProcesses.workers(processors: WorkerCount.processorsForUs) : 1
         do throws(StartFailure) {
             sockets = try BoundSockets(
@@ -131,6 +134,9 @@ struct Setup: Sendable {
     var notices: [(LogLevel, String)] {
         var notices = configuration.notices.map { ($0.level, $0.description) }
         if configuration.core.user != nil, credentials == nil { notices.append((.warn, Credentials.uselessWarning)) }
+        if source.hasMaster(configuration) != hasMaster {
+            notices.append((.warn, "\"master_process\" cannot change at a reload, ignored"))
+        }
         if case .masks(let masks) = configuration.core.affinity, masks.count > 1, masks.count != workers {
             notices.append((.warn, ProcessorAffinity.unequalWarning))
         }

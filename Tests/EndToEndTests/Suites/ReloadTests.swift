@@ -139,9 +139,25 @@ import Testing
             try gateway.reload()
             try waitUntil("those too many to end") { gateway.workers == [first] }
 
-            // What a running worker cannot change makes others; the one with a session ends after it.
-            try gateway.rewrite({ $0.main.append("env NOVELTY=1;") }, on: site.stage)
+            // Whether there is a master is a question of the start.
+            try gateway.rewrite(
+                {
+                    $0.main.append("master_process off;"); $0.workers = 2
+                }, on: site.stage)
             try gateway.reload()
+            #expect(gateway.log.contains("\"master_process\" cannot change at a reload, ignored"))
+            #expect(gateway.workers.count == 2)
+
+            // What a running worker cannot change makes others; the one with a session ends after it.
+            // also where one change comes upon the other.
+            for value in 1...3 {
+                try gateway.rewrite({ $0.main.append("env NOVELTY=\(value);") }, on: site.stage)
+                let count = gateway.occurrences(of: "reconfigured")
+                gateway.process.signal(SIGHUP)
+                try waitUntil("the next") { gateway.occurrences(of: "reconfigured") > count }
+            }
+            try gateway.reload()
+            try waitUntil("one besides the first") { gateway.workers.count == 2 }
             #expect(gateway.log.contains("\"env\" cannot change in a running worker, replacing the workers"))
             let second = try #require(gateway.workers.first { $0 != first })
             #expect(held.isAnswered(.imap))
