@@ -362,8 +362,8 @@ import Testing
             }
         ) { resolver, scope in
             for _ in 0..<2 {
-                let found = try await resolver.addresses(
-                    of: "mx.example", deadline: scope.executor.now + .seconds(10), scope: scope)
+                let found = try await resolver.answer(
+                    ofHost: "mx.example", deadline: scope.executor.now + .seconds(10), scope: scope)
                 #expect(found.addresses.count == kinds.count)
                 #expect(found.lifetime == .seconds(ipv4 ? 30 : 60))
             }
@@ -383,14 +383,14 @@ import Testing
                 }
             ) { resolver, scope, _ in
                 await #expect(throws: expected) {
-                    try await resolver.addresses(
-                        of: "mx.example", deadline: scope.executor.now + .seconds(10), scope: scope)
+                    try await resolver.answer(
+                        ofHost: "mx.example", deadline: scope.executor.now + .seconds(10), scope: scope)
                 }
             }
         }
         try await run(.epoll, answer: { [$0.kind == 1 ? $0.reply.bytes : Self.good($0).bytes] }) { resolver, scope, _ in
-            let found = try await resolver.addresses(
-                of: "mx.example", deadline: scope.executor.now + .seconds(10), scope: scope)
+            let found = try await resolver.answer(
+                ofHost: "mx.example", deadline: scope.executor.now + .seconds(10), scope: scope)
             #expect(found.addresses.map(\.hostText) == ["::1"])
         }
     }

@@ -60,6 +60,7 @@ import Testing
     @Test func `version 1 has at most 107 bytes`() throws {
         let longest = "PROXY UNKNOWN " + String(repeating: "x", count: 107 - 2 - 14)
         try check("C: \(longest)\n= unknown")
+        // With CR and LF 108 bytes, of which 107 are shown.
         try check("C: \(longest)x\n= broken '\(longest)x'")
         let endless = String(repeating: "y", count: 107)
         try check("c: \(endless)\n= broken '\(endless)'")

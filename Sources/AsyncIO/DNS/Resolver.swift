@@ -34,32 +34,24 @@ package actor Resolver {
     package func answer(
         to question: DNSQuestion, deadline: Instant, scope: CancellationScope
     ) async throws(DNSFailure) -> DNSAnswer {
-        if let known = memory.cache.answer(to: question, at: executor.now) { return known }
-        let query = try query(question)
-        await query.wait(until: deadline, scope: scope)
-        switch query.result {
-        case .success(let answer): return answer
-        case .failure(let failure): throw failure
-        case nil: throw scope.isCancelled ? .cancelled : .timedOut
-        }
+        try await answer(of: try ask(question), deadline: deadline, scope: scope)
     }
 
     /// The addresses of a host, IPv4 first, of the families that the settings allow; at least one.
-    package func addresses(
-        of name: String, deadline: Instant, scope: CancellationScope
+    package func answer(
+        ofHost name: String, deadline: Instant, scope: CancellationScope
     ) async throws(DNSFailure) -> DNSAnswer {
         var kinds: [DNSQuestion.Kind] = []
         if settings.usesIPv4 { kinds.append(.ipv4) }
         if settings.usesIPv6 { kinds.append(.ipv6) }
         // All are asked before the first is waited for.
-        for kind in kinds where memory.cache.answer(to: DNSQuestion(name, kind), at: executor.now) == nil {
-            _ = try query(DNSQuestion(name, kind))
-        }
+        var questions: [Asked] = []
+        for kind in kinds { questions.append(try ask(DNSQuestion(name, kind))) }
         var all = DNSAnswer()
         var failures: [DNSFailure] = []
-        for kind in kinds {
+        for question in questions {
             do throws(DNSFailure) {
-                let answer = try await answer(to: DNSQuestion(name, kind), deadline: deadline, scope: scope)
+                let answer = try await answer(of: question, deadline: deadline, scope: scope)
                 all.lifetime = all.addresses.isEmpty ? answer.lifetime : min(all.lifetime, answer.lifetime)
                 all.addresses += answer.addresses
             } catch {
@@ -74,15 +66,37 @@ package actor Resolver {
     /// Ends all questions. Askers get `cancelled`, and so does whoever asks later.
     package func close() async { await channel.close() }
 
-    /// The question in flight, asked now if it is not.
-    private func query(_ question: DNSQuestion) throws(DNSFailure) -> DNSQuery {
-        if let query = memory.pending[question] { return query }
+    /// A question that was answered before, or is in flight.
+    private enum Asked {
+        case known(DNSAnswer)
+        case query(DNSQuery)
+    }
+
+    /// Asks `question` unless it is answered or in flight already.
+    private func ask(_ question: DNSQuestion) throws(DNSFailure) -> Asked {
+        if let known = memory.cache.answer(to: question, at: executor.now) { return .known(known) }
+        if let query = memory.pending[question] { return .query(query) }
         guard !channel.isClosed else { throw .cancelled }
         guard memory.pending.count < Resolver.questionsMaximum else { throw .overloaded }
         let query = DNSQuery(question, on: executor)
         memory.add(query)
         channel.ask(query)
-        return query
+        return .query(query)
+    }
+
+    private func answer(
+        of asked: Asked, deadline: Instant, scope: CancellationScope
+    ) async throws(DNSFailure) -> DNSAnswer {
+        switch asked {
+        case .known(let answer): return answer
+        case .query(let query):
+            await query.wait(until: deadline, scope: scope)
+            switch query.result {
+            case .success(let answer): return answer
+            case .failure(let failure): throw failure
+            case nil: throw scope.isCancelled ? .cancelled : .timedOut
+            }
+        }
     }
 }
 

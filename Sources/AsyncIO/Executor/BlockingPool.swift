@@ -40,6 +40,18 @@ package final class BlockingPool: @unchecked Sendable {
         }
     }
 
+    /// Runs `work` on one of the threads, then `completion` with its value on the thread of `executor`;
+    /// false, and neither is run, when the queue is full. For what nobody waits for.
+    package func start<Value: Sendable>(
+        on executor: RingExecutor, _ work: @escaping @Sendable () -> Value,
+        completion: @escaping @Sendable (Value) -> Void
+    ) -> Bool {
+        enqueue {
+            let value = work()
+            executor.onThread { completion(value) }
+        }
+    }
+
     private func enqueue(_ work: @escaping @Sendable () -> Void) -> Bool {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }

@@ -91,7 +91,10 @@ struct ServerDraft: Sendable {
             switch (accounts, service) {
             case (nil, nil): continue
             case (let accounts?, nil): return .accounts(accounts)
-            case (nil, let service?): return .http(try completed(service, mail, &context))
+            case (nil, let services?):
+                var completed: [AuthHTTPSettings] = []
+                for service in services { completed.append(try self.completed(service, mail, &context)) }
+                return .http(completed)
             case (.some, .some):
                 throw ConfigurationError(
                     "\"auth_file\" and \"auth_http\" are both defined",
@@ -115,6 +118,10 @@ struct ServerDraft: Sendable {
         service.keepAlive = values[AuthenticatorDirectives.authHTTPKeepAlive]
         if service.isSecure {
             service.tls = try TLSAssembly(values, at: position).service(named: service.host, &context)
+        }
+        if service.hostName != nil {
+            service.resolver = values[ClientDirectives.resolver]
+            service.resolverTimeout = values[ClientDirectives.resolverTimeout]
         }
         return service
     }

@@ -175,6 +175,7 @@ struct SessionLine {
                 ? "auth http server \(service) SSL certificate verify error: \(failure.text)"
                 : "\(failure.text) with auth http server \(service)"
         case .unreachable(let service, let error): "\(error) with auth http server \(service)"
+        case .unresolved(let name, let failure): "\"\(name)\" could not be resolved (\(failure))"
         case .fault(let service, let fault): "auth http server \(service) \(text(fault))"
         case .endlessWait(let service):
             "auth http server \(service) answered WAIT more than \(AuthHTTPClient.waitsMaximum) times"

@@ -11,18 +11,19 @@ final class ServerSet: Sendable {
     let logs: [SessionLog]
     /// Where the `servers` listen, in the same order.
     private let addresses: [Set<SocketAddress>]
-    private let kept: [AuthHTTPSettings: KeptConnections]
+    private let services: [AuthHTTPSettings: AuthHTTPService]
     private let resolvers: [ResolverSettings: Resolver]
 
     /// - Parameters:
     ///   - log: shares its open files with the servers' logs.
     ///   - connections: the worker's budget.
+    ///   - names: threads that look host names up.
     ///   - previous: the set before; what both ask the same way they ask over the same connections.
     init(
         _ configuration: Configuration, log: Log, connections: ConnectionBudget, hashing: BlockingPool,
-        executor: RingExecutor, previous: ServerSet? = nil
+        names: BlockingPool, executor: RingExecutor, previous: ServerSet? = nil
     ) {
-        var pools: [AuthHTTPSettings: KeptConnections] = [:]
+        var services: [AuthHTTPSettings: AuthHTTPService] = [:]
         var resolvers: [ResolverSettings: Resolver] = [:]
         var servers: [MailServer] = []
         logs = configuration.servers.map { SessionLog(log.log(to: $0.logs)) }
@@ -30,32 +31,36 @@ final class ServerSet: Sendable {
         // Each is replaced by one server at most, or two would share its limit.
         var former = previous.map { zip($0.servers, $0.addresses).map { (server: $0, addresses: $1) } } ?? []
         for (server, log) in zip(configuration.servers, logs) {
-            var pool = KeptConnections(maximum: 0, on: executor)
-            if case .http(let settings) = server.settings.authenticator {
-                pool =
-                    pools[settings] ?? previous?.kept[settings]
-                    ?? KeptConnections(maximum: settings.keepAlive, on: executor)
-                pools[settings] = pool
-            }
             let resolver = server.settings.resolver.map {
                 resolvers[$0] ?? previous?.resolvers[$0] ?? Resolver($0, on: executor)
             }
             if let resolver { resolvers[resolver.settings] = resolver }
+            var own: [AuthHTTPService] = []
+            if case .http(let all) = server.settings.authenticator {
+                for settings in all {
+                    let service =
+                        services[settings] ?? previous?.services[settings]
+                        ?? AuthHTTPService(
+                            settings, resolver: settings.resolver == nil ? nil : resolver, names: names, on: executor)
+                    services[settings] = service
+                    own.append(service)
+                }
+            }
             let place = former.firstIndex { !$0.addresses.isDisjoint(with: server.listeners.map(\.address)) }
             servers.append(
                 MailServer(
-                    server.settings, connections: connections, resolver: resolver, kept: pool, hashing: hashing,
+                    server.settings, connections: connections, resolver: resolver, services: own, hashing: hashing,
                     observer: log, replacing: place.map { former.remove(at: $0).server }))
         }
         self.servers = servers
-        kept = pools
+        self.services = services
         self.resolvers = resolvers
     }
 
     /// Keeps no more idle connections, but for those of services that `successor` asks too; without a
     /// successor nobody is left who would ask a name server, either.
     func retire(for successor: ServerSet? = nil) async {
-        for (settings, pool) in kept where successor?.kept[settings] == nil { await pool.retire() }
+        for (settings, service) in services where successor?.services[settings] == nil { await service.kept.retire() }
         // After a reload sessions may still wait for answers; a resolver goes with the last of them.
         guard successor == nil else { return }
         for resolver in resolvers.values { await resolver.close() }

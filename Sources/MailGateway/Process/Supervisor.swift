@@ -18,11 +18,16 @@ actor Supervisor {
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
     /// After accepting failed for want of descriptors, as nginx's `accept_mutex_delay`: others may end meanwhile.
     private static let acceptPause = Duration.milliseconds(500)
+    /// Host names waiting to be looked up; each service has one question at a time.
+    private static let namesQueue = 256
+
     private nonisolated let executor: RingExecutor
     private let admission: AdmissionControl
     /// `worker_connections`.
     private let connections: ConnectionBudget
     private let hashing: BlockingPool
+    /// One thread: looking up a name may block for long, and must hold no password check up.
+    private let names = BlockingPool(threads: 1, queueMaximum: Supervisor.namesQueue)
     private var servers: ServerSet?
     private var log: Log
     /// By listener; cancelled to end its accepting.
@@ -61,7 +66,7 @@ actor Supervisor {
         self.log = log
         connections.maximum = configuration.events.connectionsMaximum
         let successor = ServerSet(
-            configuration, log: log, connections: connections, hashing: hashing, executor: executor,
+            configuration, log: log, connections: connections, hashing: hashing, names: names, executor: executor,
             previous: servers)
         let former = servers
         servers = successor

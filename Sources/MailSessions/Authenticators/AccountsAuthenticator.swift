@@ -20,7 +20,8 @@ package struct AccountsAuthenticator: Authenticator {
     }
 
     package func decide(
-        _ attempt: LoginAttempt, of client: ClientFacts, in scope: CancellationScope
+        _ attempt: LoginAttempt, of client: ClientFacts, in scope: CancellationScope,
+        report: (AuthenticatorFailure) -> Void
     ) async throws(AuthenticatorFailure) -> LoginDecision {
         switch accounts.check(attempt) {
         case .accepted(let password): return try accept(attempt, password)

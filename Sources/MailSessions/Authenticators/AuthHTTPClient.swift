@@ -1,100 +1,182 @@
 import AsyncIO
 
-/// Asks an auth_http service, over connections that are kept between questions.
+/// Asks auth_http services in their order until one answers, over connections that are kept between
+/// questions.
 ///
+/// ```
+/// service ─┬─ kept connection ──────┐
+///          └─ address, address … ───┴──▶ answer
+///    │ unreachable, silent, 5xx
+///    ▼
+/// next service …
+/// ```
 /// Each connection saved is two sockets' worth of kernel work, about a third of a login
 /// (ring-facts.md §8). A kept connection may have been closed by the service meanwhile: if it ends
 /// before a byte of the answer came, the question is asked once more over a new one.
 package struct AuthHTTPClient: Authenticator {
-    private let settings: AuthHTTPSettings
+    private let services: [AuthHTTPService]
     private let mailProtocol: MailProtocol
     /// `proxy_pass`: where success without a server leads.
     private let backEnd: SocketAddress?
-    private let kept: KeptConnections
     private let budget: ConnectionBudget
 
     /// How often one attempt may be answered with WAIT; at a second each at least.
     package static let waitsMaximum = 60
 
-    package init(
-        _ settings: AuthHTTPSettings, for server: ServerSettings, kept: KeptConnections, budget: ConnectionBudget
-    ) {
-        self.settings = settings
+    /// - Parameter services: at least one.
+    package init(_ services: [AuthHTTPService], for server: ServerSettings, budget: ConnectionBudget) {
+        precondition(!services.isEmpty, "somebody decides about logins")
+        self.services = services
         mailProtocol = server.mailProtocol
         backEnd = server.backEnd
-        self.kept = kept
         self.budget = budget
     }
 
+    /// What is asked, of whoever answers.
+    private struct Question {
+        var attempt: LoginAttempt
+        var client: ClientFacts
+        var scope: CancellationScope
+    }
+
+    /// What was answered, and from where.
+    private struct Answer {
+        var answer: AuthHTTPAnswer
+        var address: SocketAddress
+    }
+
     package func decide(
-        _ attempt: LoginAttempt, of client: ClientFacts, in scope: CancellationScope
+        _ attempt: LoginAttempt, of client: ClientFacts, in scope: CancellationScope,
+        report: (AuthenticatorFailure) -> Void
     ) async throws(AuthenticatorFailure) -> LoginDecision {
-        let request = AuthHTTPRequest(
-            settings: settings, mailProtocol: mailProtocol, attempt: attempt, client: client)
+        let question = Question(attempt: attempt, client: client, scope: scope)
+        var address: SocketAddress?
         for _ in 0...AuthHTTPClient.waitsMaximum {
-            let answer: AuthHTTPAnswer
-            do throws(IOError) {
-                answer = try await ask(request, in: scope)
-            } catch {
-                throw .unreachable(settings.address, error)
-            }
-            switch answer {
+            let found = try await ask(question, report)
+            address = found.address
+            switch found.answer {
             case .success(let server, let login, let password, let smtpAuth, let tls):
+                guard let backEnd = server ?? backEnd else { throw .fault(found.address, .missingServerOrPort) }
                 var credentials = BackEndCredentials(
                     login: login ?? attempt.login, password: password ?? attempt.password, smtpAuth: smtpAuth)
                 credentials.security = tls.security
                 credentials.certificateName = tls.certificateName
-                return try accept(credentials, at: server)
+                return .accept(backEnd: backEnd, credentials)
             case .refusal(let text, let code, let wait):
                 return .refuse(text: text, code: code, wait: wait)
             case .invalid(let fault):
-                throw .fault(settings.address, fault)
+                throw .fault(found.address, fault)
             case .waitAndRetry(let pause):
                 do throws(IOError) {
                     try await scope.executor.sleep(until: scope.executor.now + pause, scope: scope)
                 } catch {
-                    throw .unreachable(settings.address, error)
+                    throw .unreachable(found.address, error)
                 }
             }
         }
-        throw .endlessWait(settings.address)
-    }
-
-    private func accept(
-        _ credentials: BackEndCredentials, at server: SocketAddress?
-    ) throws(AuthenticatorFailure) -> LoginDecision {
-        guard let backEnd = server ?? backEnd else { throw .fault(settings.address, .missingServerOrPort) }
-        return .accept(backEnd: backEnd, credentials)
+        guard let address else { preconditionFailure("asked nobody") }
+        throw .endlessWait(address)
     }
 
     // MARK: One question
 
-    private func ask(_ request: AuthHTTPRequest, in scope: CancellationScope) async throws(IOError) -> AuthHTTPAnswer {
-        let deadline = scope.executor.now + settings.timeout
-        var exchange = AuthHTTPExchange(request)
-        if let connection = await kept.take() {
-            do throws(IOError) {
-                return try await converse(&exchange, over: Socket(connection, scope: scope), deadline)
+    /// The first answer of the services in their order, those that failed lately behind the others.
+    private func ask(
+        _ question: Question, _ report: (AuthenticatorFailure) -> Void
+    ) async throws(AuthenticatorFailure) -> Answer {
+        var last: AuthenticatorFailure?
+        for service in await inOrder() {
+            if let last { report(last) }
+            do throws(AuthenticatorFailure) {
+                let found = try await ask(service, question, report)
+                // A page about the server's own misfortune is no answer.
+                if case .invalid(.status(let status)) = found.answer, (500...599).contains(status) {
+                    throw AuthenticatorFailure.fault(found.address, .status(status))
+                }
+                await service.recover()
+                return found
             } catch {
-                guard error.isLossOfConnection, !exchange.hasAnswer else { throw error }
-                exchange = AuthHTTPExchange(request)
+                guard error.leadsToNextService else { throw error }
+                await service.fail()
+                last = error
             }
         }
-        let socket = try await Dialer.connect(to: settings.address, deadline: deadline, scope: scope, budget: budget)
-        if let tls = settings.tls {
-            try await socket.secure(
-                by: tls.context, peer: "\(settings.address)", name: tls.name, sendsName: true, deadline: deadline)
+        guard let last else { preconditionFailure("asked nobody") }
+        throw last
+    }
+
+    private func inOrder() async -> [AuthHTTPService] {
+        var healthy: [AuthHTTPService] = []
+        var failing: [AuthHTTPService] = []
+        for service in services {
+            if await service.isFailing { failing.append(service) } else { healthy.append(service) }
         }
-        return try await converse(&exchange, over: socket, deadline)
+        return healthy + failing
+    }
+
+    /// Asks one service, within one deadline: over a kept connection, else at its addresses in turn.
+    private func ask(
+        _ service: AuthHTTPService, _ question: Question, _ report: (AuthenticatorFailure) -> Void
+    ) async throws(AuthenticatorFailure) -> Answer {
+        let scope = question.scope
+        let deadline = scope.executor.now + service.settings.timeout
+        let request = AuthHTTPRequest(
+            settings: service.settings, mailProtocol: mailProtocol, attempt: question.attempt, client: question.client)
+        let (addresses, failure) = await service.addresses(in: scope)
+        if let failure { report(.unresolved(service.settings.host, failure)) }
+        if let (connection, address) = await service.kept.take(to: addresses) {
+            var exchange = AuthHTTPExchange(request)
+            do throws(IOError) {
+                let socket = Socket(connection, scope: scope)
+                let answer = try await converse(&exchange, over: socket, address, service, deadline)
+                return Answer(answer: answer, address: address)
+            } catch {
+                guard error.isLossOfConnection, !exchange.hasAnswer else { throw .unreachable(address, error) }
+            }
+        }
+        var last: AuthenticatorFailure?
+        for (index, address) in addresses.enumerated() {
+            if let last { report(last) }
+            // An address that swallows everything leaves time for those behind it.
+            let share = max(.zero, (deadline - scope.executor.now) / (addresses.count - index))
+            var exchange = AuthHTTPExchange(request)
+            do throws(IOError) {
+                let socket = try await Dialer.connect(
+                    to: address, deadline: scope.executor.now + share, scope: scope, budget: budget)
+                if let tls = service.settings.tls {
+                    try await socket.secure(
+                        by: tls.context, peer: "\(address)", name: tls.name, sendsName: true, deadline: deadline)
+                }
+                let answer = try await converse(&exchange, over: socket, address, service, deadline)
+                return Answer(answer: answer, address: address)
+            } catch {
+                last = .unreachable(address, error)
+                guard error != .cancelled, error != .noPlace, scope.executor.now < deadline else { break }
+            }
+        }
+        guard let last else { preconditionFailure("a service has an address") }
+        throw last
     }
 
     private func converse(
-        _ exchange: inout AuthHTTPExchange, over socket: Socket, _ deadline: Instant
+        _ exchange: inout AuthHTTPExchange, over socket: Socket, _ address: SocketAddress, _ service: AuthHTTPService,
+        _ deadline: Instant
     ) async throws(IOError) -> AuthHTTPAnswer {
-        let outcome = try await Conversation(over: socket, timeout: settings.timeout, deadline: deadline)
+        let outcome = try await Conversation(over: socket, timeout: service.settings.timeout, deadline: deadline)
             .run(&exchange)
         // Bytes behind an answer would be taken for the next one's.
-        if outcome.isReusable, exchange.input.isEmpty { await kept.keep(socket.handle) }
+        if outcome.isReusable, exchange.input.isEmpty { await service.kept.keep(socket.handle, to: address) }
         return outcome.answer
+    }
+}
+
+extension AuthenticatorFailure {
+    /// Another service may do better.
+    fileprivate var leadsToNextService: Bool {
+        switch self {
+        case .unreachable(_, .cancelled), .unreachable(_, .noPlace): false
+        case .unreachable, .fault(_, .status(500...599)): true
+        case .fault, .endlessWait, .noBackEnd, .overloaded, .unresolved: false
+        }
     }
 }

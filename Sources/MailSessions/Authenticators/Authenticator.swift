@@ -12,8 +12,9 @@ package enum LoginDecision: Sendable {
 package protocol Authenticator: Sendable {
     /// Decides about `attempt`; may take its time, within limits of its own.
     ///
-    /// Throws when it cannot decide. Ends early, with a failure, when `scope` is cancelled.
+    /// Throws when it cannot decide; what went wrong on the way to a decision is told to `report`. Ends early, with a failure, when `scope` is cancelled.
     func decide(
-        _ attempt: LoginAttempt, of client: ClientFacts, in scope: CancellationScope
+        _ attempt: LoginAttempt, of client: ClientFacts, in scope: CancellationScope,
+        report: (AuthenticatorFailure) -> Void
     ) async throws(AuthenticatorFailure) -> LoginDecision
 }

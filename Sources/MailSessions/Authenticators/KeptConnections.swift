@@ -8,7 +8,7 @@ package actor KeptConnections {
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
     private let executor: RingExecutor
     private var maximum: Int
-    private var idle: [Descriptor] = []
+    private var idle: [(connection: Descriptor, address: SocketAddress)] = []
 
     /// Keeps at most `maximum` connections.
     package init(maximum: Int, on executor: RingExecutor) {
@@ -19,12 +19,18 @@ package actor KeptConnections {
     /// How many are kept at present.
     package var count: Int { idle.count }
 
-    /// Hands out the connection that was used last; nil when there is none.
-    package func take() -> Descriptor? { idle.popLast() }
+    /// Hands out the connection to one of `addresses` that was used last; nil when there is none. Those to
+    /// where the service is no more are closed.
+    package func take(to addresses: [SocketAddress]) -> (connection: Descriptor, address: SocketAddress)? {
+        while let newest = idle.popLast() {
+            if addresses.contains(newest.address) { return newest }
+        }
+        return nil
+    }
 
-    /// Keeps `connection` unless there are enough; then it is closed.
-    package func keep(_ connection: Descriptor) {
-        if idle.count < maximum { idle.append(connection) }
+    /// Keeps `connection`, which leads to `address`, unless there are enough; then it is closed.
+    package func keep(_ connection: Descriptor, to address: SocketAddress) {
+        if idle.count < maximum { idle.append((connection, address)) }
     }
 
     /// Closes all, and keeps none from now on: the service is not asked any more, but by those who ask already.

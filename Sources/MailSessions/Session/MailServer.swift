@@ -17,11 +17,12 @@ package final class MailServer: Sendable {
     /// - Parameters:
     ///   - connections: the worker's budget, shared by all its servers.
     ///   - resolver: of the settings' `resolver`, shared by servers with the same one.
-    ///   - kept: idle connections to the auth_http service, shared by servers that use the same one.
+    ///   - services: those of the settings' `auth_http`, in that order, shared by servers that use the same ones.
     ///   - former: the server whose clients it takes over; those who are there go on counting.
     package init(
-        _ settings: ServerSettings, connections: ConnectionBudget, resolver: Resolver? = nil, kept: KeptConnections,
-        hashing: BlockingPool, observer: any SessionObserver, replacing former: MailServer? = nil
+        _ settings: ServerSettings, connections: ConnectionBudget, resolver: Resolver? = nil,
+        services: [AuthHTTPService], hashing: BlockingPool, observer: any SessionObserver,
+        replacing former: MailServer? = nil
     ) {
         var settings = settings
         settings.tracesCommands = observer.isTracing
@@ -41,7 +42,7 @@ package final class MailServer: Sendable {
         }
         authenticator =
             switch settings.authenticator {
-            case .http(let http): AuthHTTPClient(http, for: settings, kept: kept, budget: connections)
+            case .http: AuthHTTPClient(services, for: settings, budget: connections)
             case .accounts(let accounts):
                 AccountsAuthenticator(accounts, backEnd: settings.backEnd, hashing: hashing)
             }

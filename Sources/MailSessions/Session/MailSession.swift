@@ -243,7 +243,10 @@ package actor MailSession {
         context.login = attempt.login
         defer { context.phase = .authenticating }
         do throws(AuthenticatorFailure) {
-            switch try await server.authenticator.decide(attempt, of: facts, in: client.scope) {
+            let decision = try await server.authenticator.decide(attempt, of: facts, in: client.scope) { failure in
+                report(.authenticatorFailed(failure))
+            }
+            switch decision {
             case .accept(let backEnd, let credentials):
                 accepted = (backEnd, credentials)
                 context.login = credentials.login

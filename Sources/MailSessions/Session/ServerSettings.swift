@@ -68,15 +68,22 @@ package enum StartTLSPolicy: String, Sendable, Hashable, CaseIterable {
 
 /// Which authenticator a server asks.
 package enum AuthenticatorSettings: Sendable {
-    /// `auth_http`.
-    case http(AuthHTTPSettings)
+    /// `auth_http`: in the order in which they are asked, at least one.
+    case http([AuthHTTPSettings])
     /// `auth_file`: the accounts, parsed.
     case accounts(AccountsFile)
 }
 
 /// `auth_http` and what belongs to it.
 package struct AuthHTTPSettings: Sendable, Hashable {
-    package var address: SocketAddress
+    /// Where the host was when the configuration was read, in the order to try; at least one.
+    package var addresses: [SocketAddress]
+    /// The host's name, to be looked up again; nil for an address in numbers and for unix sockets.
+    package var hostName: String?
+    /// Who is asked then; nil for the system's own resolver.
+    package var resolver: ResolverSettings?
+    /// `resolver_timeout`.
+    package var resolverTimeout: Duration = .seconds(30)
     /// The host as written, without port; `localhost` for unix sockets.
     package var host: String
     /// Path and query, `/` by default.
@@ -102,7 +109,7 @@ package struct AuthHTTPSettings: Sendable, Hashable {
     }
 
     package init(address: SocketAddress, host: String) {
-        self.address = address
+        addresses = [address]
         self.host = host
     }
 }

@@ -34,6 +34,8 @@ package enum SessionEvent: Sendable {
 package enum AuthenticatorFailure: Error, Sendable, Equatable {
     /// The auth_http service, by its address, did not answer in time or cannot be reached.
     case unreachable(SocketAddress, IOError)
+    /// Its name, as configured, could not be looked up anew; it is asked where it was.
+    case unresolved(String, DNSFailure)
     /// It answered something that cannot be acted on.
     case fault(SocketAddress, AuthHTTPFault)
     /// It asked for patience more than `AuthHTTPClient.waitsMaximum` times.

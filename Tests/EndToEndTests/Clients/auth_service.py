@@ -17,6 +17,7 @@ The path of the request chooses how the service behaves:
   /garbage    answers with bytes that are no HTTP
   /early      closes without an answer
   /half       closes in the middle of an answer
+  /broken     answers 503, and nothing about the login
   /nowhere    says OK, but not where to go
 """
 
@@ -104,6 +105,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_half(self):
         self.write(b"HTTP/1.1 200 OK\r\nAuth-Status: OK\r\nAuth-Ser")
+
+    def do_broken(self):
+        self.send_response(503)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def do_nowhere(self):
         self.answer([("Auth-Status", "OK")])

@@ -8,7 +8,7 @@ struct AuthService {
 
     /// How it behaves; the path of the request says which (see the script).
     enum Behaviour: String, CaseIterable, Sendable {
-        case auth, wait, close, hangup, http10, slow, garbage, early, half, nowhere
+        case auth, wait, close, hangup, http10, slow, garbage, early, half, broken, nowhere
     }
 
     /// One request as the service saw it.
@@ -26,23 +26,26 @@ struct AuthService {
     /// - Parameters:
     ///   - headers: added to each success.
     ///   - identity: files of certificate and key, for https.
+    ///   - host: the stage's own by default.
+    ///   - name: of its process and its records.
     init(
         on stage: Stage, accounts: [Account] = Account.all, servers: [Mail: Endpoint], headers: [String: String] = [:],
-        identity: [String]? = nil
+        identity: [String]? = nil, host: String? = nil, name: String = "auth"
     ) throws {
-        records = stage.directory.path("auth-requests.json")
+        let host = host ?? stage.host
+        records = stage.directory.path("\(name)-requests.json")
         let settings = Settings(
             accounts: Dictionary(uniqueKeysWithValues: accounts.map { ($0.name, $0.password) }),
             servers: Dictionary(
                 uniqueKeysWithValues: servers.map { ($0.rawValue, [.text($1.host), .number($1.port)]) }),
             headers: headers, tls: identity)
         process = try stage.start(
-            "auth",
+            name,
             [
-                "/usr/bin/python3", Stage.script("auth_service.py"), stage.host, records,
+                "/usr/bin/python3", Stage.script("auth_service.py"), host, records,
                 String(decoding: try JSONEncoder().encode(settings), as: UTF8.self),
             ])
-        endpoint = Endpoint(host: stage.host, port: try process.announcedPort())
+        endpoint = Endpoint(host: host, port: try process.announcedPort())
     }
 
     /// All requests so far, oldest first.

@@ -2,7 +2,7 @@ import Testing
 
 /// The auth service fails: the client gets the protocol's temporary error, and the gateway goes on.
 @Suite("Auth service failures", .endToEnd) struct AuthServiceFailureTests {
-    @Test(arguments: [AuthService.Behaviour.slow, .garbage, .early, .half, .nowhere])
+    @Test(arguments: [AuthService.Behaviour.slow, .garbage, .early, .half, .broken, .nowhere])
     func areTemporaryErrors(behaviour: AuthService.Behaviour) throws {
         try Site.run(
             backEnds: .ok, behaviour: behaviour, adjust: { $0.mail.append("auth_http_timeout 1s;") }

@@ -68,10 +68,12 @@ import Testing
         Row("auth_http_keepalive", "1", "2", ("32", "1", "2")) { "\(service($0)?.keepAlive ?? -1)" },
     ]
 
-    private static func service(_ settings: ServerSettings) -> AuthHTTPSettings? {
-        guard case .http(let service) = settings.authenticator else { return nil }
-        return service
+    private static func services(_ settings: ServerSettings) -> [AuthHTTPSettings] {
+        guard case .http(let services) = settings.authenticator else { return [] }
+        return services
     }
+
+    private static func service(_ settings: ServerSettings) -> AuthHTTPSettings? { services(settings).last }
 
     @Test(arguments: rows)
     func `a server's value replaces mail's, and that the default`(_ row: Row) throws {
@@ -139,18 +141,30 @@ import Testing
         #expect(settings.greetingDelay == .zero)
     }
 
-    @Test func `the last auth_http counts, and its headers add up`() throws {
+    @Test func `several auth_http are asked in order, and their headers add up`() throws {
         let mail =
             "auth_http 192.0.2.1/a; auth_http http://192.0.2.2:81/b?c; auth_http_header X 1; auth_http_header X \"\";"
-        let outer = try ConfigurationFixture.server("", mail: mail, auth: "")
-        let service = try #require(Self.service(outer.settings))
-        #expect(service.address == .ipv4(IPv4Address(192, 0, 2, 2), port: 81))
-        #expect(service.host == "192.0.2.2")
-        #expect(service.uri == "/b?c")
-        #expect(service.headers.map(\.value) == ["1", ""])
-        let inner = try ConfigurationFixture.server("auth_http_header Y 3;", mail: mail, auth: "")
-        #expect(Self.service(inner.settings)?.headers.map(\.name) == ["Y"])
-        #expect(Self.service(inner.settings)?.uri == "/b?c")
+        let outer = Self.services(try ConfigurationFixture.server("", mail: mail, auth: "").settings)
+        #expect(outer.map { $0.addresses.map(\.description) } == [["192.0.2.1:80"], ["192.0.2.2:81"]])
+        #expect(outer.map(\.host) == ["192.0.2.1", "192.0.2.2"])
+        #expect(outer.map(\.uri) == ["/a", "/b?c"])
+        for service in outer { #expect(service.headers.map(\.value) == ["1", ""]) }
+        let inner = Self.services(
+            try ConfigurationFixture.server("auth_http_header Y 3;", mail: mail, auth: "").settings)
+        #expect(inner.map { $0.headers.map(\.name) } == [["Y"], ["Y"]])
+        let own = Self.services(try ConfigurationFixture.server("", mail: mail, auth: "auth_http 192.0.2.3;").settings)
+        #expect(own.map(\.host) == ["192.0.2.3"])
+    }
+
+    @Test func `names of auth_http are looked up again, by the resolver of the server`() throws {
+        let text = "auth_http two.example:81; auth_http 192.0.2.5; resolver 192.0.2.53; resolver_timeout 2s;"
+        let services = Self.services(try ConfigurationFixture.server("", mail: text, auth: "").settings)
+        #expect(services.map(\.hostName) == ["two.example", nil])
+        #expect(services[0].addresses.map(\.description) == ["192.0.2.1:81", "[::1]:81", "192.0.2.1:81"])
+        #expect(services.map { $0.resolver?.servers.map(\.description) } == [["192.0.2.53:53"], nil])
+        #expect(services[0].resolverTimeout == .seconds(2))
+        let off = Self.services(try ConfigurationFixture.server("resolver off;", mail: text, auth: "").settings)
+        #expect(off[0].resolver == nil)
     }
 
     @Test(arguments: [
@@ -165,7 +179,7 @@ import Testing
     func `auth_http in all its forms`(_ url: String, _ address: String, _ host: String, _ uri: String) throws {
         let service = try #require(
             Self.service(try ConfigurationFixture.server("", auth: "auth_http \(url);").settings))
-        #expect(service.address.description == address)
+        #expect(service.addresses.first?.description == address)
         #expect(service.host == host)
         #expect(service.uri == uri)
     }

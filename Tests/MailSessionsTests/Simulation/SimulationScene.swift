@@ -76,14 +76,16 @@ struct SimulationScene: Sendable {
         let (listener, address) = kernel.listen()
         let (serviceListener, serviceAddress) = kernel.listen()
         let (backEndListener, backEndAddress) = kernel.listen()
+        var auth = AuthHTTPSettings(address: serviceAddress, host: "auth")
+        auth.keepAlive = 4
         var settings = ServerSettings.fixture(mailProtocol)
-        settings.authenticator = .http(AuthHTTPSettings(address: serviceAddress, host: "auth"))
+        settings.authenticator = .http([auth])
         settings.backEnd = backEndAddress
         configure(&settings)
-        let kept = KeptConnections(maximum: 4, on: executor)
+        let asked = AuthHTTPService(auth, on: executor)
         let recorder = SimulationGateway.Recorder()
         let server = MailServer(
-            settings, connections: connections, kept: kept, hashing: BlockingPool(threads: 1, queueMaximum: 1),
+            settings, connections: connections, services: [asked], hashing: BlockingPool(threads: 1, queueMaximum: 1),
             observer: recorder)
         let gateway = SimulationGateway(
             server: server, executor: executor, recorder: recorder, sessions: CancellationScope(on: executor))
@@ -97,7 +99,7 @@ struct SimulationScene: Sendable {
         let elapsed = executor.now - start
         open.cancel()
         await gatewayEnded
-        await kept.retire()
+        await asked.kept.retire()
         served.cancel()
         await serviceEnded
         await backEndEnded

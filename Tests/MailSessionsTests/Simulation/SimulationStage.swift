@@ -74,10 +74,12 @@ struct SimulationStage: Sendable {
         let backEnds = plans.map { _ in kernel.listen() }
         let (authListener, authAddress) = kernel.listen()
         let (listener, address) = kernel.listen()
-        let kept = KeptConnections(maximum: keeping, on: executor)
+        var auth = AuthHTTPSettings(address: authAddress, host: "auth")
+        auth.keepAlive = keeping
+        let asked = AuthHTTPService(auth, on: executor)
         let recorder = SimulationGateway.Recorder()
         let server = MailServer(
-            settings(authAddress, isAuthenticating: isAuthenticating), connections: connections, kept: kept,
+            settings(auth, isAuthenticating: isAuthenticating), connections: connections, services: [asked],
             hashing: BlockingPool(threads: 1, queueMaximum: 1), observer: recorder)
         let sessions = CancellationScope(on: executor)
         let gateway = SimulationGateway(server: server, executor: executor, recorder: recorder, sessions: sessions)
@@ -93,7 +95,7 @@ struct SimulationStage: Sendable {
         open.cancel()
         await gatewayEnded
         outcome.turns = kernel.turns
-        await kept.retire()
+        await asked.kept.retire()
         served.cancel()
         outcome.backEnds = await heardByBackEnds
         for listener in backEnds.map(\.descriptor) + [authListener, listener] { kernel.close(listener) }
@@ -106,9 +108,9 @@ struct SimulationStage: Sendable {
         return random.next()
     }
 
-    private func settings(_ authAddress: SocketAddress, isAuthenticating: Bool) -> ServerSettings {
+    private func settings(_ auth: AuthHTTPSettings, isAuthenticating: Bool) -> ServerSettings {
         var settings = ServerSettings.fixture(mailProtocol)
-        settings.authenticator = .http(AuthHTTPSettings(address: authAddress, host: "auth"))
+        settings.authenticator = .http([auth])
         settings.proxy.smtpAuth = isAuthenticating
         return settings
     }

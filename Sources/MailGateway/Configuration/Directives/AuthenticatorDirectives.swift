@@ -5,10 +5,14 @@ import MailSessions
 enum AuthenticatorDirectives {
     static let authHTTP = Setting(
         "auth_http", in: [.mail, .server], url, shown: "none; `auth_http` or `auth_file` is required",
-        repetition: .replaces,
+        repetition: .adds,
         "The HTTP service that is asked about each login: `[http://]host[:port][/path]`, `https://host[:port][/path]` or "
-            + "`unix:/socket[:/path]`, with port 80 (443) and path `/` by default. A name is looked up once, when the "
-            + "configuration is read. https is not in nginx.")
+            + "`unix:/socket[:/path]`, with port 80 (443) and path `/` by default. Several are asked in the order written: the next one when one cannot be "
+            + "reached, does not answer in time, or answers 5xx without `Auth-Status`; who failed comes last for "
+            + "\(AuthHTTPService.failurePause.components.seconds) s. (In nginx the last directive replaces the others.) A "
+            + "host name is looked up when the configuration is read, and again at run time: through the `resolver`, or "
+            + "without one by the system every \(HostAddresses.systemValidity.components.seconds) s. All its addresses are "
+            + "tried. https is not in nginx.")
 
     static let authHTTPHeader = Setting(
         "auth_http_header", in: [.mail, .server], header, shown: "none", repetition: .adds,
@@ -54,8 +58,8 @@ enum AuthenticatorDirectives {
     private static let urlForms =
         "It must be [http://]host[:port][/path], https://host[:port][/path] or unix:/socket[:/path]."
 
-    private static let url = ValueSyntax<AuthHTTPSettings>(.one, "*url*") {
-        (statement, _, context) throws(ConfigurationError) in
+    private static let url = ValueSyntax<[AuthHTTPSettings]>(.one, "*url*") {
+        (statement, previous, context) throws(ConfigurationError) in
         var text = statement.arguments[0]
         let isSecure = text.hasPrefix("https://")
         for scheme in ["http://", "https://"] where text.hasPrefix(scheme) {
@@ -71,11 +75,13 @@ enum AuthenticatorDirectives {
             guard let address = addresses.first else { throw Endpoint.Failure(text: "host not found") }
             var settings = AuthHTTPSettings(address: address, host: endpoint.hostText)
             settings.isSecure = isSecure
+            settings.addresses = addresses
+            if case .name(let name) = endpoint.host { settings.hostName = name }
             // A query without a path, which nginx would send as it is, is no request target.
             if !endpoint.path.isEmpty {
                 settings.uri = endpoint.path.hasPrefix("/") ? endpoint.path : "/" + endpoint.path
             }
-            return settings
+            return (previous ?? []) + [settings]
         } catch {
             throw statement.error("\(error.text) in auth_http \(quoted(text))", accepted: urlForms)
         }
