@@ -44,6 +44,17 @@ struct OwnedBytes: ~Copyable {
     /// Forgets the bytes and keeps the memory.
     mutating func removeAll() { count = 0 }
 
+    /// Forgets the `length` oldest bytes, of which there are so many; memory that holds none any more is freed.
+    mutating func removeFirst(_ length: Int) {
+        guard length > 0 else { return }
+        guard length < count, let base = unsafe base else {
+            unsafe free(take().baseAddress)
+            return
+        }
+        unsafe memmove(base, base + length, count - length)
+        count -= length
+    }
+
     /// Hands the memory over, to be freed with `free`; nothing is left here.
     mutating func take() -> UnsafeMutableRawBufferPointer {
         defer {

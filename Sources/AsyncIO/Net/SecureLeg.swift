@@ -23,6 +23,10 @@ final class SecureLeg: CompletionHandler {
     /// What this side sent before its end was delivered, and the other side told.
     private(set) var isFinished = false
 
+    /// The last receive filled its buffer: so the peer has more than one takes, and many are taken at a time. Else
+    /// one receive serves until cancelled, which is cheapest for small messages.
+    private var isBulk = false
+
     /// What one receive takes at most, and what waits at most before the other side is read again.
     private static let portion = 64 << 10
 
@@ -65,8 +69,8 @@ final class SecureLeg: CompletionHandler {
         if opposite.sourceEnded, !opposite.isFinished, sending == nil { endSending(relay, opposite) }
         if receiving == nil, !sourceEnded, opposite.queue.count < SecureLeg.portion, !relay.isEnding {
             receiving = relay.executor.start(
-                .receiveBundle(limit: UInt32(SecureLeg.portion), expectsSilence: true), on: connection.number,
-                deadline: relay.nextDeadline, scope: relay.scope, handler: self)
+                isBulk ? .receiveBundle(limit: UInt32(SecureLeg.portion), expectsSilence: false) : .receiveMany,
+                on: connection.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self)
         }
     }
 
@@ -82,7 +86,15 @@ final class SecureLeg: CompletionHandler {
 
     // MARK: Sending
 
+    /// Sends what the connection takes at once; an operation waits for the rest.
     private func startSending(_ relay: SecureRelay) {
+        let kernel = relay.executor.kernel
+        let sent = unsafe queue.withBytes {
+            unsafe kernel.sendAtOnce(RawSpan(_unsafeBytes: $0), on: connection.number)
+        }
+        // A failure meets the operation, which reports it.
+        queue.removeFirst(max(0, sent))
+        guard !queue.isEmpty else { return }
         sending = relay.executor.start(
             .send, on: connection.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self,
             outgoing: unsafe Outgoing(taking: queue.take()))
@@ -128,11 +140,15 @@ final class SecureLeg: CompletionHandler {
     private func received(_ completion: Completion, _ relay: SecureRelay, _ opposite: SecureLeg) {
         if completion.result > 0, let first = completion.buffer {
             let pool = relay.executor.kernel.buffers
+            isBulk = Int(completion.result) >= pool.size
             for piece in pool.pieces(first: first, length: Int(completion.result)) {
                 if !relay.isEnding { unsafe take(pool.memory(of: piece), opposite) }
                 relay.executor.giveBack(piece.buffer)
             }
             relay.noteActivity()
+            // Receiving until cancelled knows no limit of its own.
+            let mustStop = isBulk || opposite.queue.count >= SecureLeg.portion
+            if completion.more, mustStop, let receiving { relay.executor.cancel(receiving) }
         } else if completion.result == -ETIME {
             relay.deadlinePassed()
         } else if completion.result == -ECANCELED {
@@ -176,7 +192,7 @@ final class SecureLeg: CompletionHandler {
     override func completed(_ operation: Operation, _ completion: Completion) {
         guard let relay, let opposite else { return }
         if operation === receiving {
-            receiving = nil
+            if !completion.more { receiving = nil }
             received(completion, relay, opposite)
             // TLS may have said something to the peer, too.
             opposite.pump(relay)
