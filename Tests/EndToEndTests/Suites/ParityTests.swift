@@ -23,6 +23,27 @@ struct ParityTests {
         }
     }
 
+    /// Each statement alone in a small configuration, checked by both.
+    @Test(arguments: ParityMistakes.Place.allCases)
+    func configurationsAreReadAlike(place: ParityMistakes.Place) throws {
+        try Stage.run { stage in
+            let endpoint = try stage.freeEndpoint()
+            func complaint(_ kind: GatewayKind, _ row: ParityMistakes.Row) throws -> String {
+                let file = try stage.directory.write(
+                    "mistake.conf",
+                    ParityMistakes.configuration(
+                        row, preamble: kind.preamble, pid: stage.directory.path("\(kind)"), endpoint: endpoint))
+                let result = try stage.run(kind.command(checking: true, in: stage.directory) + [file])
+                let lines = result.errors.split(separator: "\n")
+                return lines.first { $0.contains("[emerg]") }.map { String($0.drop { $0 != "[" }) } ?? "accepted"
+            }
+            for row in ParityMistakes.all where row.place == place {
+                let (nginx, ours) = (try complaint(.nginx, row), try complaint(.mailgateway, row))
+                #expect((nginx == ours) == (row.difference == nil), "\(row.said)\n  nginx \(nginx)\n  ours  \(ours)")
+            }
+        }
+    }
+
     private func sights(of kind: GatewayKind, _ mail: Mail, _ exchanges: [ParityExchange]) throws -> [ParityRun] {
         try Stage.run { stage in
             let director = try ParityDirector(host: stage.host)
@@ -63,7 +84,8 @@ private struct ParityRun {
             line.firstMatch(of: /^\|.*\| `([a-z0-9-]+)` \|$/).map { String($0.output.1) }
         }
         let exchanges = Mail.allCases.flatMap(\.parityExchanges)
-        #expect(Set(listed) == Set(exchanges.flatMap { [$0.difference, $0.logDifference].compactMap(\.self) }))
+        let shown = exchanges.flatMap { [$0.difference, $0.logDifference] } + ParityMistakes.all.map(\.difference)
+        #expect(Set(listed) == Set(shown.compactMap(\.self)))
         #expect(Set(listed).count == listed.count, "each mark stands in one row")
         #expect(exchanges.count > 500)
     }

@@ -64,7 +64,8 @@ struct DirectiveRow: Sendable {
         text("working_directory", "/tmp"), text("env", "PATH", "A=b"), time("worker_shutdown_timeout"),
         DirectiveRow("worker_rlimit_core", "1g", "1m", refused: "x", "\"worker_rlimit_core\" directive invalid value"),
         DirectiveRow(
-            "thread_pool", "a threads=1", "b threads=2 max_queue=3", refused: "a \"\"", "invalid value \"\""),
+            "thread_pool", "a threads=1", "b threads=2 max_queue=3", refused: "a threads=0",
+            "invalid threads value \"threads=0\""),
         flag("pcre_jit"), text("lock_file"), time("timer_resolution"),
         DirectiveRow("debug_points", "stop", "ABORT", refused: "x", "invalid value \"x\""), text("load_module"),
         text("ssl_engine"), flag("ssl_object_cache_inheritable"),

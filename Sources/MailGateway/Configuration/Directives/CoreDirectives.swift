@@ -77,7 +77,7 @@ enum CoreDirectives {
         .ignored(
             "worker_rlimit_core", coreSize,
             because: "workers leave no core files, which would hold passwords, whatever the limit"),
-        .ignored("thread_pool", .words("name* threads=*n", threadPoolWords), because: "nothing here blocks a worker"),
+        .ignored("thread_pool", threadPool, because: "nothing here blocks a worker"),
         .ignored("pcre_jit", .flag, because: "there are no regular expressions"),
         .ignored("lock_file", .text("file"), because: "workers share no lock"),
         .ignored("timer_resolution", .time, because: "the clock is read when it is needed"),
@@ -87,8 +87,26 @@ enum CoreDirectives {
         .ignored("ssl_object_cache_inheritable", .flag, because: "certificates are read anew at a reload"),
     ]
 
-    /// A name, `threads=` and perhaps `max_queue=`.
-    private static let threadPoolWords = ArgumentCount(minimum: 2, maximum: 3)
+    /// A name, `threads=` and perhaps `max_queue=`; other words are passed over, as in nginx.
+    private static let threadPool = ValueSyntax<Bool>(
+        ArgumentCount(minimum: 2, maximum: 3), "*name* threads=*number* [max_queue=*number*]"
+    ) { (statement, _, _) throws(ConfigurationError) in
+        var hasThreads = false
+        for word in statement.arguments.dropFirst() {
+            for (name, least) in [("threads", 1), ("max_queue", 0)] where word.hasPrefix("\(name)=") {
+                guard decimal(word.dropFirst(name.utf8.count + 1), in: least...Int.max) != nil else {
+                    throw statement.error(
+                        "invalid \(name) value \(quoted(word))", accepted: "It must be a number, at least \(least).")
+                }
+                if name == "threads" { hasThreads = true }
+            }
+        }
+        guard hasThreads else {
+            throw statement.error(
+                "\(quoted(statement.name)) must have \(quoted("threads")) parameter", accepted: "Add threads=number.")
+        }
+        return true
+    }
 
     /// More workers than any machine has processors are a slip of the pen.
     private static let workersMaximum = 1024
