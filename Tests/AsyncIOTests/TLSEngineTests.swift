@@ -207,13 +207,12 @@ import Testing
             names.add(name, try other.serverContext())
         }
         let server = try fixture.serverContext()
-        server.setNames(names)
         let client = try fixture.clientContext()
         for (name, opens) in [
             ("mail.test", true), ("a.test", true), ("A.TEST", true), ("x.b.test", true), ("b.test", false),
             ("c.test", false),
         ] {
-            let pair = TLSPair(server, client, name: name)
+            let pair = TLSPair(server, client, name: name, names: names)
             pair.settle()
             #expect(pair.isOpen == opens, "\(name)")
         }

@@ -14,8 +14,11 @@ final class TLSPair {
     /// Bytes that went over the wire to the server.
     private(set) var sentToServer = 0
 
-    init(_ server: TLSContext, _ client: TLSContext, name: String = "mail.test", offering protocols: [String] = []) {
-        self.server = TLSEngine(server: server)
+    init(
+        _ server: TLSContext, _ client: TLSContext, name: String = "mail.test", offering protocols: [String] = [],
+        names: TLSServerNames? = nil
+    ) {
+        self.server = TLSEngine(server: server, names: names)
         self.client = TLSEngine(client: client, peer: "peer", name: name, sendsName: true)
         let list = protocols.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
         unsafe SSL_set_alpn_protos(self.client.ssl, list, UInt32(list.count))

@@ -68,11 +68,13 @@ package struct Socket: Sendable {
 
     /// Does a server's TLS handshake; everything goes through TLS from here on, also when it fails.
     ///
-    /// - Parameter early: what was received already.
+    /// - Parameters:
+    ///   - names: contexts for clients that ask for one by name.
+    ///   - early: what was received already.
     package func secure(
-        by context: TLSContext, early: [UInt8] = [], deadline: Instant
+        by context: TLSContext, names: TLSServerNames? = nil, early: [UInt8] = [], deadline: Instant
     ) async throws(IOError) {
-        try await shakeHands(TLSEngine(server: context), early, deadline)
+        try await shakeHands(TLSEngine(server: context, names: names), early, deadline)
     }
 
     /// Does a client's TLS handshake with the server called `name`; the same holds.

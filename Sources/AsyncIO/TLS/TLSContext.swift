@@ -24,8 +24,6 @@ package final class TLSContext: @unchecked Sendable {
     let sessions = TLSClientSessions()
     let verifies: Bool
     let reusesSessions: Bool
-    /// Whose certificates clients may ask for by name; for the default server of an address.
-    package private(set) var names = TLSServerNames()
     private let ownAlgorithms: (signature: String?, key: String?)
 
     /// A server's context.
@@ -62,9 +60,6 @@ package final class TLSContext: @unchecked Sendable {
     }
 
     deinit { unsafe SSL_CTX_free(handle) }
-
-    /// Lets clients that ask for another name have another context.
-    package func setNames(_ names: TLSServerNames) { self.names = names }
 
     /// Algorithms of our own certificate, for facts.
     var algorithms: (signature: String?, key: String?) { ownAlgorithms }

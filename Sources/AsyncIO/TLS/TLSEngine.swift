@@ -25,14 +25,18 @@ package final class TLSEngine: @unchecked Sendable {
     /// A client's name for the server, by which it remembers sessions.
     let peer: String?
     let ssl: OpaquePointer
+    /// Of a server, until the handshake is done.
+    private(set) var names: TLSServerNames?
     /// The end of our side of the handshake, which leaves with what is said next.
     private var heldCiphertext: [UInt8] = []
     /// Said by the peer in one packet with the end of its handshake (nginx-mail.md §13 row 26).
     private var earlyPlaintext: [UInt8] = []
 
     /// The server's side of a connection.
-    package convenience init(server context: TLSContext) {
+    /// - Parameter names: contexts for clients that ask for one by name (SNI).
+    package convenience init(server context: TLSContext, names: TLSServerNames? = nil) {
         self.init(context, peer: nil)
+        self.names = names
         unsafe SSL_set_accept_state(ssl)
     }
 
@@ -202,6 +206,7 @@ package final class TLSEngine: @unchecked Sendable {
         let result = unsafe SSL_do_handshake(ssl)
         if result == 1 {
             state = .open
+            names = nil
         } else if unsafe SSL_get_error(ssl, result) != SSL_ERROR_WANT_READ {
             let code = unsafe Int32(truncatingIfNeeded: SSL_get_verify_result(ssl))
             if context.verifies, code != X509_V_OK {

@@ -8,8 +8,6 @@ package struct TLSServerNames: Sendable {
 
     package init() {}
 
-    package var isEmpty: Bool { exact.isEmpty && wildcards.isEmpty }
-
     /// Names `context`; the first of equal names counts. `*.example.com` stands for one or more labels
     /// before `.example.com`, as in nginx.
     package mutating func add(_ name: String, _ context: TLSContext) {
@@ -37,8 +35,8 @@ package struct TLSServerNames: Sendable {
 
     /// Gives a connection the context that its client asks for, before anything of the handshake is decided.
     static func choose(for ssl: OpaquePointer?) {
-        guard let context = unsafe TLSContext.of(ssl), !context.names.isEmpty, let name = unsafe askedName(ssl),
-            let chosen = context.names.context(for: name), chosen !== context
+        guard let engine = unsafe TLSEngine.of(ssl), let names = engine.names, let name = unsafe askedName(ssl),
+            let chosen = names.context(for: name), chosen !== engine.context
         else { return }
         unsafe SSL_set_SSL_CTX(ssl, chosen.handle)
         // What SSL_set_SSL_CTX leaves as it was.
@@ -47,7 +45,7 @@ package struct TLSServerNames: Sendable {
         unsafe SSL_set_verify_depth(ssl, SSL_CTX_get_verify_depth(chosen.handle))
         unsafe SSL_clear_options(ssl, SSL_get_options(ssl) & ~SSL_CTX_get_options(chosen.handle))
         unsafe SSL_set_options(ssl, SSL_CTX_get_options(chosen.handle))
-        unsafe TLSEngine.of(ssl)?.context = chosen
+        engine.context = chosen
     }
 
     /// The first host name of the client's server_name extension.

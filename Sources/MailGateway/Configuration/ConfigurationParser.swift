@@ -149,6 +149,7 @@ struct ConfigurationParser {
             drafts = []
         case .server:
             drafts.append(ServerDraft(position: statement.position))
+            context.addressesTaken = []
             try parse(&lexer, in: .server, until: .closingBrace)
             try drafts[drafts.count - 1].checkListens()
         case .foreign:

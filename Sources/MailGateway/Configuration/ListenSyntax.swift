@@ -18,9 +18,10 @@ extension ValueSyntax where Value == [ListenSettings] {
                 guard context.addressesTaken.insert(address).inserted else {
                     throw statement.error(
                         "duplicate \(quoted(address.description)) address and port pair",
-                        accepted: "Each address and port belongs to one server; mail has no servers by name.")
+                        accepted: "A server takes the clients of an address once.")
                 }
-                guard context.addressesTaken.count <= ParseContext.addressesMaximum else {
+                context.addressCount += 1
+                guard context.addressCount <= ParseContext.addressesMaximum else {
                     throw statement.error(
                         "too many addresses", accepted: "At most \(ParseContext.addressesMaximum) are listened on.")
                 }

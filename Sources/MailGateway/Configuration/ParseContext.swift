@@ -21,8 +21,10 @@ struct ParseContext {
     /// Each name resolved, so that a worker needs no resolver.
     private(set) var resolutions: [String: [SocketAddress]] = [:]
     private(set) var notices: [Notice] = []
-    /// All addresses of all `listen` directives; two servers never share one.
+    /// The addresses of the `listen` directives of the server being read.
     var addressesTaken: Set<SocketAddress> = []
+    /// How many there are in all servers.
+    var addressCount = 0
     /// The sizes of `ssl_session_cache shared` zones, by name.
     var sessionZones: [String: Int] = [:]
     /// TLS contexts for connections of ours, by what they were made of.

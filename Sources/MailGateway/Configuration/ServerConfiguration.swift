@@ -40,6 +40,7 @@ struct ServerDraft: Sendable {
         for (draft, mailProtocol) in zip(drafts, protocols) {
             contexts.append(try draft.tlsContext(mailProtocol, mail, &context))
         }
+        try checkSharedAddresses(drafts, protocols, contexts)
         var authenticators: [AuthenticatorSettings] = []
         for draft in drafts { authenticators.append(try draft.authenticator(mail, &context)) }
         for (draft, authenticator) in zip(drafts, authenticators) { try draft.checkBackEnd(authenticator, mail) }
@@ -79,6 +80,34 @@ struct ServerDraft: Sendable {
         let label = ([mailProtocol.rawValue, name] + listeners.map(\.address.description)).joined(separator: " ")
         return try TLSAssembly(values, at: position)
             .serverContext(listeners, mailProtocol, label: label, &context)
+    }
+
+    /// Servers may share an address where TLS tells whom a client wants: they differ by `server_name`, and
+    /// are alike in what comes before TLS.
+    private static func checkSharedAddresses(
+        _ drafts: [ServerDraft], _ protocols: [MailProtocol], _ contexts: [TLSContext?]
+    ) throws(ConfigurationError) {
+        var first: [SocketAddress: (server: Int, options: ListenOptions)] = [:]
+        var names: [SocketAddress: Set<String>] = [:]
+        for (index, draft) in drafts.enumerated() {
+            let name = draft.scope.value(of: MailDirectives.serverName)?.lowercased()
+            for listen in draft.scope.value(of: MailDirectives.listen) ?? [] {
+                defer { if let name { names[listen.address, default: []].insert(name) } }
+                guard let other = first[listen.address] else {
+                    first[listen.address] = (index, listen.options)
+                    continue
+                }
+                let isAlike =
+                    protocols[other.server] == protocols[index] && other.options.hasTLS == listen.options.hasTLS
+                    && other.options.hasProxyHeaders == listen.options.hasProxyHeaders
+                let isNamed = name.map { names[listen.address]?.contains($0) != true } ?? false
+                guard isAlike, isNamed, contexts[other.server] != nil, contexts[index] != nil else {
+                    throw ConfigurationError(
+                        "duplicate \(quoted(listen.address.description)) address and port pair", at: listen.position,
+                        accepted: "Servers share an address only with TLS, one protocol, and a server_name each.")
+                }
+            }
+        }
     }
 
     /// `auth_http` or `auth_file`; the innermost level that has one of them decides.
@@ -141,9 +170,11 @@ struct ServerDraft: Sendable {
     ) -> ServerSettings {
         let values = ScopeChain(scope, mail)
         let own = ProtocolDirectives.settings(of: mailProtocol)
+        let name = values[MailDirectives.serverName] ?? hostName
         var settings = ServerSettings(
-            mailProtocol: mailProtocol, name: values[MailDirectives.serverName] ?? hostName,
+            mailProtocol: mailProtocol, name: name.hasPrefix("*.") ? String(name.dropFirst(2)) : name,
             authenticator: authenticator)
+        settings.certificateName = name
         settings.timeout = values[MailDirectives.timeout]
         settings.maxErrors = values[MailDirectives.maxErrors]
         settings.maxConnections = values[MailDirectives.maxConnections]

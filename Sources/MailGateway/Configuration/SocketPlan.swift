@@ -7,6 +7,8 @@ struct PlannedSocket: Sendable, Hashable {
         /// An index into `Configuration.servers`.
         let server: Int
         let listen: ListenSettings
+        /// Further servers at the same address, for clients that ask for them by name (SNI).
+        fileprivate(set) var named: [Int] = []
     }
 
     /// The address to bind, and the options of the socket.
@@ -38,6 +40,8 @@ extension Configuration {
                 !route.listen.options.hasOwnSocket
             {
                 guests.append(route)
+            } else if let place = places[address] {
+                sockets[place].routes[address]?.named.append(route.server)
             } else {
                 places[address] = sockets.count
                 sockets.append(PlannedSocket(listen: route.listen, routes: [address: route]))
@@ -45,7 +49,11 @@ extension Configuration {
         }
         for guest in guests {
             guard let wildcard = guest.listen.address.wildcard, let place = places[wildcard] else { continue }
-            sockets[place].routes[guest.listen.address] = guest
+            if sockets[place].routes[guest.listen.address] == nil {
+                sockets[place].routes[guest.listen.address] = guest
+            } else {
+                sockets[place].routes[guest.listen.address]?.named.append(guest.server)
+            }
         }
         return sockets
     }

@@ -21,6 +21,18 @@ actor AdmissionControl {
         let socket: PlannedSocket
         /// The servers that the socket's routes speak of.
         let servers: ServerSet
+        /// By address, where several servers share one.
+        private let named: [SocketAddress: NamedServers]
+
+        init(socket: PlannedSocket, servers: ServerSet) {
+            self.socket = socket
+            self.servers = servers
+            named = socket.routes.filter { !$0.value.named.isEmpty }
+                .mapValues { route in NamedServers(([route.server] + route.named).map { servers.servers[$0] }) }
+        }
+
+        /// The servers that clients of a route may ask for; nil for one alone.
+        func named(at route: PlannedSocket.Route) -> NamedServers? { named[route.listen.address] }
     }
 
     /// - Parameters:
@@ -53,7 +65,8 @@ actor AdmissionControl {
         return MailSession(
             number: count, connection: connection, listener: route.listen.address,
             expectsProxyHeader: route.listen.options.hasProxyHeaders,
-            beginsWithTLS: route.listen.options.hasTLS, server: server, scope: scope)
+            beginsWithTLS: route.listen.options.hasTLS, server: server,
+            named: assignment.named(at: route), scope: scope)
     }
 
     /// The address a client came to; asked for only where it chooses between servers.

@@ -27,6 +27,7 @@ struct Master {
     /// A reload that not all workers have heard of yet.
     private var isReloading = false
     private var failure: StartFailure?
+    private var certificates: CertificateWatch
 
     /// All that can happen.
     enum Event: Sendable {
@@ -38,6 +39,8 @@ struct Master {
         case respawn(Fleet.Role)
         /// The time for ending by itself is over.
         case graceOver
+        /// It is time to look at the files of TLS.
+        case certificatesDue
         /// A wait ended because there is nothing more to wait for, or a task that nobody waits for.
         case nothing
     }
@@ -64,6 +67,7 @@ struct Master {
         self.executor = executor
         scope = CancellationScope(on: executor)
         fleet = Fleet(setup, scope: scope)
+        certificates = CertificateWatch(setup.configuration)
     }
 
     /// Returns why it could not begin; nil after a life that ended as it should.
@@ -79,6 +83,7 @@ struct Master {
         await withTaskGroup(of: Event.self) { group in
             group.addTask { await Master.next(signals) }
             master.begin(in: &group)
+            master.watchCertificates(in: &group)
             while master.mode == .running || !master.fleet.isEmpty, let event = await group.next() {
                 master.handle(event, in: &group)
                 if case .signal = event { group.addTask { await Master.next(signals) } }
@@ -123,6 +128,10 @@ struct Master {
             if mode == .running, !isResting || role == .demo { fleet.start(role, in: &group) }
         case .graceOver:
             fleet.send(SIGKILL)
+        case .certificatesDue where mode == .running:
+            if certificates.hasChanged() { takeCertificatesOver(in: &group) }
+            watchCertificates(in: &group)
+        case .certificatesDue: break
         case .nothing:
             break
         }
@@ -194,9 +203,31 @@ struct Master {
             renewed.log.write(.notice, "\(names) cannot change in a running worker, replacing the workers")
         }
         setup = renewed
+        certificates = CertificateWatch(renewed.configuration)
         isResting = false
         isReloading = true
         fleet.take(renewed, mustReplace: !birthmarks.isEmpty, in: &group)
+    }
+
+    // MARK: Certificates
+
+    private func watchCertificates(in group: inout TaskGroup<Event>) {
+        let scope = scope
+        group.addTask { await Master.pause(CertificateWatch.interval, scope) ? .certificatesDue : .nothing }
+    }
+
+    /// Uses certificates that were renewed; those that are broken, or half written, only raise an alarm.
+    private mutating func takeCertificatesOver(in group: inout TaskGroup<Event>) {
+        do throws(StartFailure) {
+            guard let renewed = try setup.withFreshCertificates() else { return }
+            setup.log.write(.notice, "files of TLS have changed, using the new ones")
+            setup = renewed
+            isReloading = true
+            fleet.take(renewed, mustReplace: false, in: &group)
+        } catch {
+            setup.log.write(
+                .alert, "files of TLS have changed and cannot be used, going on with the old ones: \(error.text)")
+        }
     }
 
     // MARK: Upgrade

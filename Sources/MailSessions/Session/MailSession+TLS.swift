@@ -24,8 +24,13 @@ extension MailSession {
 
     private func shakeHands(_ early: [UInt8], _ deadline: Instant) async throws(IOError) -> ClientTLS {
         guard let tls = server.settings.tls else { throw .tls(.notConfigured) }
-        try await client.secure(by: tls, early: early, deadline: deadline)
+        try await client.secure(by: tls, names: named?.names, early: early, deadline: deadline)
         guard let engine = client.handle.tls else { throw .tls(.notConfigured) }
+        if let chosen = named?.server(with: engine.context), chosen !== server {
+            server = chosen
+            try await checkAccessInsideTLS()
+        }
+        named = nil
         let facts = engine.facts
         let verification = engine.context.verification
         if let refusal = verification.refusal(of: facts) {
@@ -39,6 +44,18 @@ extension MailSession {
             facts, verification: verification, withText: server.settings.passesClientCertificate)
         report(.secured(client))
         return client
+    }
+}
+
+/// The named server's rules.
+extension MailSession {
+    /// Who may use the first server of an address need not be allowed to use another.
+    private func checkAccessInsideTLS() async throws(IOError) {
+        guard !server.settings.access.admit(context.client) else { return }
+        report(.accessDenied)
+        sayFarewell(.denied)
+        await linger()
+        throw .closed
     }
 }
 

@@ -11,7 +11,10 @@ package actor MailSession {
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe client.executor.asUnownedSerialExecutor()
     }
-    let server: MailServer
+    /// The one of the address, then the one that the client asks for by name.
+    var server: MailServer
+    /// Servers to ask for, until the client has its own.
+    var named: NamedServers?
     let client: Socket
     var context: SessionContext
     /// `listen … proxy_protocol`: a PROXY header comes first, or nothing does.
@@ -25,7 +28,7 @@ package actor MailSession {
     /// A session for the client that `connection` leads to; nothing happens before `logIn`. Cancelling `scope` ends it.
     package init(
         number: UInt64, connection: Descriptor, listener: SocketAddress, expectsProxyHeader: Bool = false,
-        beginsWithTLS: Bool = false, server: MailServer, scope: CancellationScope
+        beginsWithTLS: Bool = false, server: MailServer, named: NamedServers? = nil, scope: CancellationScope
     ) {
         self.expectsProxyHeader = expectsProxyHeader
         self.beginsWithTLS = beginsWithTLS
@@ -33,6 +36,7 @@ package actor MailSession {
         client = Socket(connection, scope: CancellationScope(on: executor, within: scope))
         start = executor.now
         self.server = server
+        self.named = named
         let address = client.peerAddress ?? .unix("")
         if address.isLoopback { executor.kernel.skipCongestionControl(connection.number) }
         context = SessionContext(
@@ -356,6 +360,7 @@ package actor MailSession {
 
     private func prepareRelay(_ login: Login) {
         context.phase = .relaying
+        named = nil
         report(.loggedIn)
         let timeout = server.settings.proxy.timeout
         let hasTLS = client.handle.tls != nil || login.backEnd.handle.tls != nil

@@ -28,6 +28,8 @@ package struct ServerSettings: Sendable {
     package var startTLS = StartTLSPolicy.off
     /// Certificates, keys and rules; nil where neither `listen … ssl` nor `starttls` asks for them.
     package var tls: TLSContext?
+    /// `server_name` as written: whom clients ask for by SNI, perhaps a wildcard.
+    package var certificateName: String
     /// `auth_http_pass_client_cert`.
     package var passesClientCertificate = false
     /// `imap_capabilities` and its siblings, in the order written.
@@ -47,6 +49,7 @@ package struct ServerSettings: Sendable {
     package init(mailProtocol: MailProtocol, name: String, authenticator: AuthenticatorSettings) {
         self.mailProtocol = mailProtocol
         self.name = name
+        certificateName = name
         self.authenticator = authenticator
         switch mailProtocol {
         case .imap: capabilities = ["IMAP4", "IMAP4rev1", "UIDPLUS"]

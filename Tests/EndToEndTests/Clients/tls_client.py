@@ -5,13 +5,15 @@ Usage: tls_client.py HOST PORT PROTOCOL implicit|starttls JSON
 JSON may hold: "ca" (a file; without it nothing is verified), "name" (for SNI and verification), "cert" and
 "key" (files), "inject" (said in clear right behind the agreement to TLS, in the same segment), "say" (lines
 to be said inside, one after the other's answer), "resume" (connect twice and go on with the session), "alpn"
-(a list). Prints one JSON object: "clear" and "secure" (lines heard before and inside TLS), "version",
+(a list), "hold" (print "holding" and stay silent until this file exists, then say NOOP). Prints one JSON object: "clear" and "secure" (lines heard before and inside TLS), "version",
 "cipher", "alpn", "resumed", and "error" where the handshake failed.
 """
 import json
+import os
 import socket
 import ssl
 import sys
+import time
 
 START = {"imap": b"s1 STARTTLS\r\n", "pop3": b"STLS\r\n", "smtp": b"STARTTLS\r\n"}
 
@@ -54,6 +56,13 @@ def talk(host, port, protocol, mode, options, made, session=None):
             report["secure"].append(line(stream))
         for words in options.get("say", []):
             secure.sendall(words.encode() + b"\r\n")
+            report["secure"].append(line(stream))
+        if "hold" in options:
+            print("holding", flush=True)
+            deadline = time.monotonic() + 120
+            while not os.path.exists(options["hold"]) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            secure.sendall(b"held NOOP\r\n")
             report["secure"].append(line(stream))
         if options.get("toEnd"):
             report["secure"] += [part.decode() for part in stream.read().split(b"\r\n") if part]

@@ -180,6 +180,74 @@ import Testing
         }
     }
 
+    @Test("servers share an address, and clients choose by the name they ask for", arguments: ["implicit", "starttls"])
+    func serverNames(mode: String) throws {
+        try Stage.run { stage in
+            let certificates = try Certificates(on: stage)
+            let dovecot = try Dovecot(on: stage)
+            let auth = try AuthService(on: stage, servers: [.imap: dovecot.imap])
+            var configuration = try GatewayConfiguration(on: stage, auth: auth.endpoint)
+            configuration.mail = ["auth_http \(auth.endpoint)/auth;"] + (mode == "starttls" ? ["starttls on;"] : [])
+            let endpoint = configuration.servers[0].endpoint
+            let names = ["first.example.test", "a.example.test", "*.b.example.test", "denied.example.test"]
+            configuration.servers = try names.enumerated().map { index, name in
+                try certificates.issue("\(index)", [name])
+                return GatewayConfiguration.Server(
+                    mail: .imap, endpoint: endpoint, parameters: mode == "implicit" ? "ssl" : "",
+                    directives: ["server_name \(name);", "auth_http_header X-Server \(index);"]
+                        + (name.hasPrefix("denied") ? ["deny all;"] : [])
+                        + certificates.directives("\(index)"))
+            }
+            let gateway = try GatewayUnderTest(on: stage, configuration)
+            let site = Site(stage: stage, auth: auth, gateway: gateway, postfix: nil)
+            // Each certificate is for its own names, so that any other would fail the client's verification.
+            for (name, server) in [
+                ("a.example.test", "1"), ("x.b.example.test", "2"), ("first.example.test", "0"),
+                ("A.Example.Test", "1"),
+            ] {
+                let report = try site.tlsClient(
+                    .imap, mode,
+                    #"{"ca": "\#(certificates.authorityFile)", "name": "\#(name)", "say": ["\#(Mail.imap.loginLine)"]}"#
+                )
+                #expect(report.error == nil && report.secure.last?.hasPrefix("a1 OK") == true, "\(name): \(report)")
+                #expect(try auth.requests.last?["X-Server"] == server, "\(name)")
+            }
+            let denied = try site.tlsClient(.imap, mode, #"{"name": "denied.example.test", "toEnd": true}"#)
+            #expect(denied.secure == ["* BYE Access denied"])
+            let unknown = try site.tlsClient(
+                .imap, mode, #"{"name": "c.example.test", "say": ["\#(Mail.imap.loginLine)"]}"#)
+            #expect(unknown.error == nil)
+            #expect(try auth.requests.last?["X-Server"] == "0")
+        }
+    }
+
+    @Test("renewed certificates are used without a reload, broken ones raise an alarm and change nothing", .beyondNginx)
+    func renewal() throws {
+        try Site.runSecurely(implicitly: true, workers: 2) { site, certificates in
+            let signal = site.stage.directory.path("go-on")
+            let held = try site.heldClient(until: signal)
+            let name = "gateway.example.test"
+            let renewed = try Certificates(on: site.stage, folder: "renewed")
+            let issued = try renewed.issue("gateway", [name])
+            let options = #"{"ca": "\#(renewed.authorityFile)", "name": "\#(name)", "say": ["n1 NOOP"]}"#
+            #expect(try site.tlsClient(.imap, "implicit", options).error != nil)
+            // The certificate without its key: half of a renewal.
+            try certificates.write("gateway.pem", issued.certificate)
+            try waitUntil("the alarm", within: .seconds(30)) {
+                site.gateway.log.contains("[alert]") && site.gateway.log.contains("going on with the old ones")
+            }
+            try site.expectHealthyOverTLS(.imap)
+            try certificates.write("gateway.key", issued.key)
+            try waitUntil("both workers with the new certificate", within: .seconds(30)) {
+                site.gateway.log.contains("all workers serve the new configuration")
+            }
+            for _ in 0..<4 { #expect(try site.tlsClient(.imap, "implicit", options).error == nil) }
+            try site.stage.directory.write("go-on", "")
+            #expect(try held.waitForExit(within: .seconds(10)) == .code(0))
+            #expect(held.output.contains("held OK"), "\(held.output)")
+        }
+    }
+
     @Test("renegotiation is refused (security-checklist A7)")
     func renegotiation() throws {
         try Site.runSecurely(implicitly: true) { site, _ in
@@ -253,6 +321,20 @@ extension Site {
             "tls_client.py", [endpoint.host, "\(endpoint.port)", mail.rawValue, mode, options])
         guard result.succeeded else { throw StageFailure(cause: "\(result)", logs: "") }
         return try JSONDecoder().decode(TLSReport.self, from: Data(result.output.utf8))
+    }
+
+    /// A logged-in IMAP client that says nothing until `file` exists.
+    func heldClient(until file: String) throws -> RunningProcess {
+        let endpoint = try gateway.endpoint(.imap)
+        let client = try stage.start(
+            "held",
+            [
+                "/usr/bin/python3", Stage.script("tls_client.py"), endpoint.host, "\(endpoint.port)", "imap",
+                "implicit",
+                #"{"say": ["\#(Mail.imap.loginLine)"], "hold": "\#(file)"}"#,
+            ])
+        try waitUntil("the held client's login") { client.output.contains("holding") }
+        return client
     }
 
     /// As `expectHealthy`, inside TLS.

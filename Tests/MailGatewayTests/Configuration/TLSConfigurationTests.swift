@@ -87,6 +87,47 @@ import Testing
         #expect(configuration.origin.texts.filter { $0.kind == .tls }.count == 2)
     }
 
+    /// Two servers at one address.
+    private static func sharing(_ first: String, _ second: String) -> String {
+        "events { }\nmail { auth_http 192.0.2.9; \(pair)\nserver { \(first) }\nserver { \(second) } }"
+    }
+
+    @Test(
+        "servers share an address where TLS tells them apart",
+        arguments: [
+            ("listen 993 ssl;", "listen 993 ssl; server_name b.example;"),
+            ("listen 143; starttls on; server_name *.a.example;", "listen 143; starttls only; server_name b.example;"),
+            ("listen *:993 ssl; listen 127.0.0.1:993 ssl;", "listen 127.0.0.1:993 ssl; server_name b.example;"),
+        ])
+    func sharedAddresses(_ first: String, _ second: String) throws {
+        let configuration = try ConfigurationFixture.load(
+            TLSConfigurationTests.sharing(first, second), files: TLSConfigurationTests.files)
+        #expect(configuration.sockets.count == 1)
+        #expect(configuration.sockets[0].routes.values.contains { $0.server == 0 && $0.named == [1] })
+        #expect(configuration.servers[1].settings.name == "b.example")
+        if first.contains("*.") && first.contains("server_name") {
+            #expect(configuration.servers[0].settings.name == "a.example")
+            #expect(configuration.servers[0].settings.certificateName == "*.a.example")
+        }
+    }
+
+    @Test(
+        "and only there",
+        arguments: [
+            ("listen 993 ssl;", "listen 993 ssl;"), ("listen 143;", "listen 143; server_name b;"),
+            ("listen 993 ssl; server_name b;", "listen 993 ssl; server_name B;"),
+            ("listen 993 ssl;", "listen 993; starttls on; server_name b;"),
+            ("listen 993 ssl;", "listen 993 ssl proxy_protocol; server_name b;"),
+            ("listen 993 ssl;", "listen 993 ssl; protocol pop3; server_name b;"),
+            ("listen 993 ssl;", "listen 993 ssl; server_name b; } server { listen 993 ssl; server_name b;"),
+        ])
+    func unsharedAddresses(_ first: String, _ second: String) {
+        let message = ConfigurationFixture.message(
+            TLSConfigurationTests.sharing(first, second), files: TLSConfigurationTests.files)
+        let port = first.contains("143") ? 143 : 993
+        #expect(message == "duplicate \"0.0.0.0:\(port)\" address and port pair \(TLSConfigurationTests.at):4")
+    }
+
     private static let at = "in /etc/gw/main.conf"
 
     @Test(arguments: [

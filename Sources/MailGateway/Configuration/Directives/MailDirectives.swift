@@ -11,7 +11,9 @@ enum MailDirectives {
             + "`ipv6only` (on) and `so_keepalive` are those of the socket. `bind` gives the address a socket of its own "
             + "although another `listen` has a wildcard with the same port; the other socket options imply it. "
             + "`reuseport` gives each worker a socket of its own, `multipath` lets clients use Multipath TCP where the "
-            + "kernel has it. An address and port belongs to one server only. `ssl` begins each connection with TLS.")
+            + "kernel has it. `ssl` begins each connection with TLS. An address and port belongs to "
+            + "one server only, unless TLS tells which one a client wants (`server_name`); its options are then those of "
+            + "the first.")
 
     static let mailProtocol = Setting(
         "protocol", in: .server, protocolName, shown: "by port", repetition: .replaces,
@@ -20,8 +22,10 @@ enum MailDirectives {
 
     static let serverName = Setting(
         "server_name", in: [.mail, .server], .text("name"), shown: "the host name",
-        "The name in greetings, in replies to HELO and EHLO, in salts, and in HELO towards SMTP back-ends. Servers are "
-            + "never chosen by name.")
+        "The name in greetings, in replies to HELO and EHLO, in salts, and in HELO towards SMTP back-ends. Servers "
+            + "with TLS may share an address: clients that ask for a name at the beginning of TLS (SNI) get the server "
+            + "of that name, else of the longest wildcard such as `*.example.org`, else the first one. Behind STARTTLS "
+            + "the commands stay those of the first server; certificate, logins and back-ends are those of the named.")
 
     static let timeout = Setting(
         "timeout", in: [.mail, .server], .time, default: "60s",
