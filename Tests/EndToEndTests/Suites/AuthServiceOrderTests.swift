@@ -111,6 +111,24 @@ import Testing
         }
     }
 
+    @Test func allAddressesOfANameAreTried() throws {
+        try Stage.run { stage in
+            let backEnd = try ScriptedBackEnd(on: stage, .imap, .ok)
+            let auth = try AuthService(on: stage, servers: [.imap: backEnd.endpoint])
+            // Nobody listens at the first two.
+            let nobody = [FreePorts().host, FreePorts().host]
+            let names = try NameServer(on: stage, ["localhost A": .init(data: nobody + [stage.host])])
+            var configuration = try GatewayConfiguration(on: stage, auth: auth.endpoint)
+            configuration.mail[0] = "auth_http http://localhost:\(auth.endpoint.port)/auth;"
+            configuration.mail.append("resolver \(names.endpoint) ipv6=off;")
+            let gateway = try GatewayUnderTest(on: stage, configuration)
+            #expect(try logIn(gateway).hasPrefix("a1 OK"))
+            for host in nobody {
+                #expect(gateway.log.contains("connect() to \(host):\(auth.endpoint.port) failed (111: "))
+            }
+        }
+    }
+
     @Test func aNameServerThatFailsLeavesTheAddressesAsTheyWere() throws {
         try Stage.run { stage in
             let backEnd = try ScriptedBackEnd(on: stage, .imap, .ok)

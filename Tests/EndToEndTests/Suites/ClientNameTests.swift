@@ -150,6 +150,30 @@ import Testing
         }
     }
 
+    @Test(.beyondNginx) func aReloadLeavesThoseWhoWaitForTheirName() throws {
+        try Stage.run { stage in
+            let silent = try NameServer(on: stage, ["8.2.0.192.in-addr.arpa PTR": .init(silent: true)])
+            var configuration = try GatewayConfiguration(on: stage, auth: stage.freeEndpoint())
+            for index in configuration.servers.indices { configuration.servers[index].parameters = "proxy_protocol" }
+            let common = configuration.mail + ["set_real_ip_from 127.0.0.0/8;"]
+            configuration.mail = common + ["resolver \(silent.endpoint);", "resolver_timeout 1s;"]
+            let gateway = try GatewayUnderTest(on: stage, configuration)
+            let waiting = try RawClient(gateway.endpoint(.smtp))
+            waiting.say("PROXY TCP4 192.0.2.8 198.51.100.1 258 25")
+            try waitUntil("the question") { !silent.questions.isEmpty }
+            configuration.mail = common
+            _ = try GatewayUnderTest.write(configuration, on: stage)
+            gateway.process.signal(1)
+            try waitUntil("the reload") { gateway.log.contains("reconfigured") }
+            let next = try RawClient(gateway.endpoint(.smtp))
+            next.say("PROXY TCP4 192.0.2.8 198.51.100.1 258 25")
+            #expect(try next.line() == "220 gateway.example.test ESMTP ready")
+            #expect(try waiting.line() == "220 gateway.example.test ESMTP ready")
+            #expect(gateway.log.contains("192.0.2.8 could not be resolved (110: Operation timed out)"))
+            #expect(silent.questions.allSatisfy { $0 == "8.2.0.192.in-addr.arpa PTR" })
+        }
+    }
+
     @Test func dnsmasqKnowsTheClient() throws {
         try Stage.run { stage in
             let names = try stage.freeEndpoint()

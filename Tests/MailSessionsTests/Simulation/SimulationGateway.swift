@@ -8,6 +8,8 @@ struct SimulationGateway: Sendable {
     let executor: RingExecutor
     /// The observer of `server`.
     let recorder: Recorder
+    /// Clients come through a load balancer.
+    var expectsProxyHeader = false
     /// Of all sessions; cancelled to end them.
     let sessions: CancellationScope
 
@@ -37,7 +39,7 @@ struct SimulationGateway: Sendable {
                 let session = MailSession(
                     number: number,
                     connection: Descriptor(adopting: connection, of: executor, place: server.clients),
-                    listener: address, server: server, scope: sessions)
+                    listener: address, expectsProxyHeader: expectsProxyHeader, server: server, scope: sessions)
                 group.addTask { await session.run() }
             }
         }

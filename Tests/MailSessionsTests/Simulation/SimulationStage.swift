@@ -50,15 +50,18 @@ struct SimulationStage: Sendable {
     private func play(on executor: RingExecutor, _ kernel: SimulatedKernel) async -> Outcome {
         var random = SeededRandom(seed: seed &* 31 &+ UInt64(mailProtocol.rawValue.count))
         let isAuthenticating = random.chance(0.5)
+        let isProxied = random.chance(0.3)
         let plans = (0..<Int.random(in: clients, using: &random)).map { ordinal in
-            SimulationPlan(
+            var plan = SimulationPlan(
                 mailProtocol, ordinal: ordinal, isAuthenticating: isAuthenticating, length: length, &random)
+            if isProxied { plan.client.insert(.say(line: "PROXY TCP4 192.0.2.7 198.51.100.1 258 143"), at: 0) }
+            return plan
         }
         let connections = ConnectionBudget(maximum: 64)
         var outcome = Outcome(plans: plans, clients: [], backEnds: [], events: [:], turns: 0, leaks: [])
         await perform(
             plans, keeping: Int.random(in: 0...2, using: &random), isAuthenticating: isAuthenticating,
-            connections, on: executor, kernel, into: &outcome)
+            isProxied: isProxied, connections, on: executor, kernel, into: &outcome)
         kernel.onTurn = nil
         if executor.operationsInUse != 0 { outcome.leaks.append("\(executor.operationsInUse) operations") }
         if kernel.buffers.lent != 0 { outcome.leaks.append("\(kernel.buffers.lent) lent buffers") }
@@ -68,7 +71,8 @@ struct SimulationStage: Sendable {
     }
 
     private func perform(
-        _ plans: [SimulationPlan], keeping: Int, isAuthenticating: Bool, _ connections: ConnectionBudget,
+        _ plans: [SimulationPlan], keeping: Int, isAuthenticating: Bool, isProxied: Bool,
+        _ connections: ConnectionBudget,
         on executor: RingExecutor, _ kernel: SimulatedKernel, into outcome: inout Outcome
     ) async {
         let backEnds = plans.map { _ in kernel.listen() }
@@ -82,7 +86,8 @@ struct SimulationStage: Sendable {
             settings(auth, isAuthenticating: isAuthenticating), connections: connections, services: [asked],
             hashing: BlockingPool(threads: 1, queueMaximum: 1), observer: recorder)
         let sessions = CancellationScope(on: executor)
-        let gateway = SimulationGateway(server: server, executor: executor, recorder: recorder, sessions: sessions)
+        var gateway = SimulationGateway(server: server, executor: executor, recorder: recorder, sessions: sessions)
+        gateway.expectsProxyHeader = isProxied
         if let interruptedAt { kernel.onTurn = { if $0 == interruptedAt { sessions.cancel() } } }
         let service = SimulationAuthService(
             zip(plans, backEnds).map { ($0, $1.address) }, seed: random(for: "service"), on: executor)
