@@ -90,6 +90,17 @@ extension ParityExchange {
         - STARTTLS
         C a STARTTLS
         Z
+        - no handshake behind STARTTLS
+        C a STARTTLS
+        Y b NOOP\r\nc NOOP\r\n
+        Z
+        - a command behind STARTTLS in clear is dropped
+        P1 a STARTTLS | b NOOP
+        Z
+        - an HTTP request behind STARTTLS
+        C a STARTTLS
+        Y GET / HTTP/1.0\r\n\r\n
+        Z
         - a refused STARTTLS
         C STARTTLS | a STARTTLSX | b NOOP
         - STARTTLS with arguments

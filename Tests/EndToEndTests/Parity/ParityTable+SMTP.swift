@@ -77,6 +77,10 @@ extension ParityExchange {
         - STARTTLS
         C EHLO e | STARTTLS
         Z
+        - no handshake behind STARTTLS
+        C STARTTLS
+        Y EHLO e\r\n
+        Z
         - STARTTLS with an argument
         C STARTTLS x
         Z
