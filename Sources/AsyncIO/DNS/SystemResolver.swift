@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// The machine's own resolver, getaddrinfo(3): files, DNS and whatever else the machine is set up for.
