@@ -33,6 +33,9 @@ import Testing
 
     static let examples = [
         Example(
+            rule: "socket constants are seen through CLinux", path: "Sources/AsyncIO/Net/A.swift",
+            bad: "import Glibc\nlet type = SOCK_STREAM", good: "import CLinux\nimport Glibc\nlet type = SOCK_STREAM"),
+        Example(
             rule: "Buffers use the standard library only", path: "Sources/AsyncIO/Buffers/A.swift",
             bad: "import CURing", good: "import Glibc"),
         Example(

@@ -53,6 +53,18 @@ extension Rule {
         // A test may need to be somewhere else than the executor it watches.
         .forbidding("structured concurrency only", words: ["Task.detached"]) { $0.isIn("Sources", "Benchmarks") },
         .forbidding("errors are handled", words: ["try!", "fatalError("]) { $0.isOurs },
+        // Which C module Swift finds <sys/socket.h> in depends on the order in which it reads the files.
+        Rule(name: "socket constants are seen through CLinux", applies: { $0.isIn("Sources/AsyncIO") }) { file in
+            guard !file.imports.contains(where: { $0.module == "CLinux" }) else { return [] }
+            return file.code.enumerated().flatMap { index, line in
+                [
+                    "SOCK_STREAM", "SOCK_DGRAM", "SOCK_CLOEXEC", "SOCK_NONBLOCK", "MSG_NOSIGNAL", "MSG_DONTWAIT",
+                    "SHUT_WR",
+                ]
+                .filter { line.contains(word: $0) }
+                .map { Offence(path: file.path, line: index + 1, what: "\($0) without import CLinux") }
+            }
+        },
         Rule(name: "no leftovers", applies: \.isOurs) { file in
             file.lines.enumerated().flatMap { index, line in
                 ["TODO", "FIXME", "XXX"].filter { line.contains(word: $0) }
