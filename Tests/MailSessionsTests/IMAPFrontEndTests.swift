@@ -87,6 +87,18 @@ struct IMAPFrontEndTests {
                 S: f OK completed
                 """#),
             DialogueRow(
+                "B2: lists deeper than the buffer end the session, in one line or behind literals",
+                { $0.clientBuffer = 64 },
+                #"""
+                S: * OK IMAP4 ready
+                C: a ID (({1+}
+                c: x (((((((((((((((((((((((((((((((((((((((((((((((((
+                ! tooLongCommand "a ID"
+                S: a BAD invalid command
+                = violation
+                l: \s(((((((((((((((((((((((((((((((((((((((((((((((((
+                """#),
+            DialogueRow(
                 "B2: lists without end, nested or missing",
                 { $0.maxErrors = 11 },
                 #"""

@@ -67,6 +67,22 @@ struct POP3FrontEndTests {
                 S: .
                 """#),
             DialogueRow(
+                "B8: AUTH without an argument lists the mechanisms, and is refused behind USER",
+                #"""
+                S: +OK POP3 ready
+                C: auth
+                S: +OK methods supported:
+                S: PLAIN
+                S: LOGIN
+                S: .
+                C: USER ann
+                S: +OK
+                C: AUTH
+                S: -ERR invalid command
+                C: PASS secret
+                S: -ERR invalid command
+                """#),
+            DialogueRow(
                 "what is known is not counted, what is unknown is",
                 { $0.maxErrors = 2 },
                 #"""
