@@ -10,6 +10,8 @@ import Testing
         let name: String
         /// What the log says; nil for nothing.
         let line: String?
+        /// nginx 1.22 says more about such answers, or knows no invalid names yet.
+        var isBeyondNginx = false
     }
 
     private static let invalid = NameServer.Rule(data: ["evil_host\r\nX.example"])
@@ -36,19 +38,22 @@ import Testing
             line: "[error] PID: *1 192.0.2.7 could not be resolved (110: Operation timed out) \(byAddress)"),
         Row(
             testDescription: "rubbish", pointer: .init(garbage: true), addresses: home, name: "[TEMPUNAVAIL]",
-            line: "[error] PID: *1 192.0.2.7 could not be resolved (110: Operation timed out) \(byAddress)"),
+            line: "[error] PID: *1 192.0.2.7 could not be resolved (110: Operation timed out) \(byAddress)",
+            isBeyondNginx: true),
         Row(
             testDescription: "a forged answer", pointer: .init(data: ["evil.example"], wrongID: true), addresses: home,
             name: "[TEMPUNAVAIL]",
-            line: "[error] PID: *1 192.0.2.7 could not be resolved (110: Operation timed out) \(byAddress)"),
+            line: "[error] PID: *1 192.0.2.7 could not be resolved (110: Operation timed out) \(byAddress)",
+            isBeyondNginx: true),
         Row(
             testDescription: "a looping answer", pointer: .init(data: ["evil.example"], loop: true), addresses: home,
             name: "[TEMPUNAVAIL]",
-            line: "[error] PID: *1 192.0.2.7 could not be resolved (1: Format error) \(byAddress)"),
+            line: "[error] PID: *1 192.0.2.7 could not be resolved (1: Format error) \(byAddress)", isBeyondNginx: true),
         Row(
             testDescription: "a name with other characters (CVE-2026-28753)", pointer: invalid, addresses: home,
             name: "[TEMPUNAVAIL]",
-            line: #"[error] PID: *1 192.0.2.7 resolved to invalid host name "evil_host\x0D\x0AX.example" "# + byAddress),
+            line: #"[error] PID: *1 192.0.2.7 resolved to invalid host name "evil_host\x0D\x0AX.example" "# + byAddress,
+            isBeyondNginx: true),
         Row(
             testDescription: "the empty name", pointer: .init(data: [""]), addresses: home, name: "[TEMPUNAVAIL]",
             line: "[error] PID: *1 192.0.2.7 resolved to invalid host name \"\" \(byAddress)"),
@@ -94,8 +99,16 @@ import Testing
         #expect(try client.logIn(.smtp, as: .ann).hasPrefix("235"))
     }
 
-    @Test(arguments: rows) func whatTheNameServerSaysDecides(row: Row) throws {
-        let rules = ["7.2.0.192.in-addr.arpa PTR": row.pointer, "mx.client.example A": row.addresses]
+    private static let rowsUnderTest = rows.filter { GatewayKind.underTest == .mailgateway || !$0.isBeyondNginx }
+
+    @Test(arguments: rowsUnderTest) func whatTheNameServerSaysDecides(row: Row) throws {
+        // nginx asks for IPv6 addresses, too; there are none.
+        var others = row.addresses
+        others.data = []
+        let rules = [
+            "7.2.0.192.in-addr.arpa PTR": row.pointer, "mx.client.example A": row.addresses,
+            "mx.client.example AAAA": others,
+        ]
         try run(rules) { gateway, auth, _ in
             try logIn("192.0.2.7", gateway)
             #expect(try auth.requests.map { $0["Client-Host"] } == [row.name])
