@@ -34,6 +34,17 @@ import Testing
         #expect(pair.server.facts.peerCertificate == nil)
     }
 
+    @Test("our order of ciphers counts where we say so", arguments: [true, false])
+    func order(_ isOurs: Bool) throws {
+        var fixture = TLSFixture()
+        fixture.server.prefersOwnCiphers = isOurs
+        fixture.client.common.commands = [
+            TLSCommand(name: "Ciphersuites", value: "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256")
+        ]
+        let cipher = try fixture.pair().settle().server.facts.cipher
+        #expect(cipher == (isOurs ? "TLS_AES_128_GCM_SHA256" : "TLS_AES_256_GCM_SHA384"))
+    }
+
     @Test("long data crosses in records")
     func longData() throws {
         let pair = try TLSFixture().pair().settle()

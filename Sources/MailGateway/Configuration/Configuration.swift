@@ -9,7 +9,7 @@ struct Configuration: Sendable {
     /// What the administrator should know, in the order of reading.
     let notices: [Notice]
     /// What it was read from: enough to read it again, elsewhere, with the same result.
-    let origin: Origin
+    var origin: Origin
 
     /// Everything that reading a configuration depends on. The master sends it to its workers, which
     /// then need neither the disk nor a resolver. It holds the accounts files and auth_http's headers,

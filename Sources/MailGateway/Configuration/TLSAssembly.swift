@@ -3,8 +3,7 @@ import MailSessions
 
 /// Makes TLS contexts of the values in force: reads the files, checks that nothing is missing, lets OpenSSL try.
 ///
-/// Everything is read through the context, so that a worker makes the same of what the master has read;
-/// the texts are wiped once OpenSSL has them.
+/// Everything is read through the context, so that a worker makes the same of what the master has read.
 struct TLSAssembly {
     private let values: ScopeChain
     /// The line of the `server {`.
@@ -66,10 +65,6 @@ struct TLSAssembly {
         }
         settings.applicationProtocol = mailProtocol.rawValue
         settings.label = label
-        defer {
-            settings.common.wipe()
-            for index in settings.ticketKeys.indices { wipe(&settings.ticketKeys[index].content) }
-        }
         do throws(TLSSettingsError) {
             return try TLSContext(server: settings, seed: context.ticketSeed)
         } catch {
@@ -249,12 +244,4 @@ struct TLSAssembly {
     }
 
     private func shown(_ argument: String) -> String { argument.hasPrefix("data:") ? "data:" : argument }
-}
-
-extension TLSCommonSettings {
-    /// Overwrites what is secret, as far as it is not shared.
-    mutating func wipe() {
-        for index in identities.indices { AsyncIO.wipe(&identities[index].key.content) }
-        for index in passphrases.indices { AsyncIO.wipe(&passphrases[index].content) }
-    }
 }

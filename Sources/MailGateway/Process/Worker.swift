@@ -100,9 +100,11 @@ struct Worker {
     private static func assignment(
         _ delivery: ControlChannel.Delivery, sharing log: Log?
     ) throws(StartFailure) -> Assignment {
-        let configuration: Configuration
+        var configuration: Configuration
         do throws(ConfigurationError) {
             configuration = try Configuration.load(from: delivery.handover.origin)
+            // Nobody reads it again here: certificates and keys are OpenSSL's now.
+            configuration.origin.texts = []
         } catch {
             throw StartFailure(error)
         }

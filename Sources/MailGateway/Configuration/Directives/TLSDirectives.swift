@@ -42,8 +42,9 @@ enum TLSDirectives {
             + "default AES-128-GCM comes first.")
 
     static let prefersOwnCiphers = Setting(
-        "ssl_prefer_server_ciphers", in: [.mail, .server], .flag, default: "off",
-        "Whether our order of ciphers counts rather than the client's.")
+        "ssl_prefer_server_ciphers", in: [.mail, .server], .flag, default: "on",
+        "Whether our order of ciphers counts rather than the client's; a client that puts ChaCha20 first gets it. In "
+            + "nginx `off` is the default.")
 
     static let sessionCache = Setting(
         "ssl_session_cache", in: [.mail, .server], .sessionCache, default: "none",
