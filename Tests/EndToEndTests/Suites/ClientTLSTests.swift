@@ -248,6 +248,49 @@ import Testing
         }
     }
 
+    @Test("renewals are not noticed by sessions that are held, nor by logins on their way", .beyondNginx)
+    func renewalUnderLoad() throws {
+        try Site.runSecurely(implicitly: true, workers: 2) { site, certificates in
+            let stop = site.stage.directory.path("stop")
+            let endpoint = try site.gateway.endpoint(.imap)
+            let load = try site.stage.start(
+                "load",
+                [
+                    "/usr/bin/python3", Stage.script("tls_load.py"), endpoint.host, "\(endpoint.port)",
+                    Mail.imap.loginLine, "50", stop,
+                ])
+            try waitUntil("the held sessions", within: .seconds(30)) { load.output.contains("holding") }
+            for round in 1...2 {
+                try certificates.issue("gateway", ["gateway.example.test"])
+                try waitUntil("renewal \(round)", within: .seconds(30)) {
+                    site.gateway.log.components(separatedBy: "all workers serve the new configuration").count > round
+                }
+            }
+            try site.stage.directory.write("stop", "")
+            #expect(try load.waitForExit(within: .seconds(60)) == .code(0))
+            let line = try #require(load.output.split(separator: "\n").last)
+            let report = try JSONDecoder().decode(LoadReport.self, from: Data(line.utf8))
+            #expect(report.failures.isEmpty && report.held == 50 && report.logins > 20, "\(report)")
+        }
+    }
+
+    @Test("a handshake has the login's deadline, and nothing is said in clear (security-checklist A7)")
+    func silentClients() throws {
+        try Site.runSecurely(implicitly: true, directives: ["timeout 1s;"]) { site, _ in
+            for beginning in [[], [22, 3, 1, 0, 200, 1]] as [[UInt8]] {
+                let client = try RawClient(try site.gateway.endpoint(.imap))
+                client.send(beginning)
+                #expect(try client.untilEnd(within: .seconds(5)).isEmpty)
+            }
+            try waitUntil("both lines in the log") {
+                site.gateway.log.components(
+                    separatedBy: "client timed out (110: Connection timed out) while SSL handshaking"
+                )
+                .count == 3
+            }
+        }
+    }
+
     @Test("renegotiation is refused (security-checklist A7)")
     func renegotiation() throws {
         try Site.runSecurely(implicitly: true) { site, _ in
@@ -260,6 +303,13 @@ import Testing
             #expect(client.errors.contains("no renegotiation"), "\(client)")
         }
     }
+}
+
+/// What Clients/tls_load.py has seen.
+private struct LoadReport: Decodable {
+    let logins: Int
+    let failures: [String]
+    let held: Int
 }
 
 extension Mail {
