@@ -200,6 +200,52 @@ import Testing
         }
     }
 
+    @Test("DHE is offered with parameters for it, and not without")
+    func finiteFields() throws {
+        var fixture = TLSFixture(["mail.test"], kind: .rsa)
+        fixture.server.common.versions = .v1_2
+        fixture.client.common.ciphers = "DHE-RSA-AES128-GCM-SHA256"
+        #expect(try !fixture.pair().settle().isOpen)
+        fixture.server.dhParameters = TLSText(name: "dh.pem", content: Array(TLSEngineTests.ffdhe2048.utf8))
+        #expect(try fixture.pair().settle().server.facts.cipher == "DHE-RSA-AES128-GCM-SHA256")
+    }
+
+    /// The group of RFC 7919 §A.1.
+    private static let ffdhe2048 = """
+        -----BEGIN DH PARAMETERS-----
+        MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
+        +8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
+        87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
+        YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
+        7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
+        ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
+        -----END DH PARAMETERS-----
+
+        """
+
+    @Test("TLS 1.1 finds somebody where version and security level are allowed")
+    func permittedOldVersions() throws {
+        var fixture = TLSFixture()
+        fixture.client.common.versions = .v1_1
+        fixture.client.common.ciphers = "ALL:@SECLEVEL=0"
+        fixture.server.common.versions = [.v1_1, .v1_2]
+        #expect(try !fixture.pair().settle().isOpen)
+        fixture.server.common.ciphers = "ALL:@SECLEVEL=0"
+        #expect(try fixture.pair().settle().server.facts.version == "TLSv1.1")
+    }
+
+    @Test("revoked clients are told apart from others")
+    func revokedClients() throws {
+        var fixture = TLSFixture()
+        fixture.server.verification = .optional
+        fixture.server.namedAuthorities = TLSText(name: "ca", content: fixture.authority.certificate)
+        fixture.client.common.identities = [fixture.identity(["ann"])]
+        fixture.server.common.revocations = TLSText(name: "crl", content: fixture.authority.revokeAll())
+        #expect(try fixture.pair().settle().server.facts.verificationCode == X509_V_ERR_CERT_REVOKED)
+        fixture.client.common.identities = [fixture.identity(["bob"])]
+        #expect(try fixture.pair().settle().server.facts.verificationCode == X509_V_OK)
+    }
+
     @Test("TLS 1.1 finds nobody at the defaults")
     func oldVersions() throws {
         var fixture = TLSFixture()
