@@ -1,3 +1,4 @@
+import COpenSSL
 import TestSupport
 import Testing
 
@@ -77,6 +78,16 @@ import Testing
         #expect(try !isResumed(first, second, seeds: (TLSTicketSeed(), TLSTicketSeed())))
         first.server.ticketKeys = [TLSText(name: "short", content: [UInt8](repeating: 1, count: 47))]
         #expect(throws: TLSSettingsError("\"short\" must be 48 or 80 bytes")) { try first.serverContext() }
+    }
+
+    @Test("so many servers are remembered, and one more makes all forgotten")
+    func clientSessions() {
+        let sessions = TLSClientSessions()
+        for number in 1...TLSClientSessions.maximum { unsafe sessions.keep(SSL_SESSION_new(), for: "\(number)") }
+        unsafe sessions.keep(SSL_SESSION_new(), for: "1")
+        #expect(unsafe sessions.session(for: "1") != nil && sessions.session(for: "2") != nil)
+        unsafe sessions.keep(SSL_SESSION_new(), for: "another")
+        #expect(unsafe sessions.session(for: "another") != nil && sessions.session(for: "1") == nil)
     }
 
     @Test("seeds move on by the hour, forget after a day, and agree between processes")

@@ -15,7 +15,8 @@ import Testing
             "cert.pem": text(issued.certificate), "key.pem": text(issued.key),
             "other.key": text(authority.issue(["other.example.org"]).key), "locked.pem": text(locked.certificate),
             "locked.key": text(locked.key), "words": "first\r\n\nsecond\n",
-            "long": String(repeating: "x", count: 4096), "ca.pem": text(authority.certificate),
+            "long": String(repeating: "x", count: 4096),
+            "longest": String(repeating: "x", count: 4095) + "\nsecond\n", "ca.pem": text(authority.certificate),
             "crl.pem": text(authority.revokeAll()), "empty.pem": "", "short.key": "xx",
             "ticket.key": String(repeating: "k", count: 48),
         ]
@@ -43,6 +44,7 @@ import Testing
     @Test(arguments: [
         "\(pair) starttls on;", "\(pair) listen 993 ssl;", "\(pair) starttls only; ssl_protocols TLSv1.3;",
         "starttls on; ssl_certificate locked.pem; ssl_certificate_key locked.key; ssl_password_file words;",
+        "starttls on; ssl_certificate locked.pem; ssl_certificate_key locked.key; ssl_password_file longest;",
         "\(pair) starttls on; ssl_session_cache builtin:1000 shared:mail:1m; ssl_session_timeout 1d;",
         "\(pair) starttls on; ssl_session_ticket_key ticket.key; ssl_ecdh_curve P-256:X25519;",
         "\(pair) starttls on; ssl_verify_client on; ssl_client_certificate ca.pem; ssl_crl crl.pem;",
