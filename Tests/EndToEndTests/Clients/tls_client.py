@@ -3,7 +3,7 @@
 Usage: tls_client.py HOST PORT PROTOCOL implicit|starttls JSON
 
 JSON may hold: "ca" (a file; without it nothing is verified), "name" (for SNI and verification), "cert" and
-"key" (files), "inject" (said in clear right behind the agreement to TLS, in the same segment), "say" (lines
+"key" (files), "prefix" (said in clear before all else), "inject" (said in clear right behind the agreement to TLS, in the same segment), "say" (lines
 to be said inside, one after the other's answer), "resume" (connect twice and go on with the session), "alpn"
 (a list), "hold" (print "holding" and stay silent until this file exists, then say NOOP). Prints one JSON object: "clear" and "secure" (lines heard before and inside TLS), "version",
 "cipher", "alpn", "resumed", and "error" where the handshake failed.
@@ -39,6 +39,9 @@ def line(stream):
 def talk(host, port, protocol, mode, options, made, session=None):
     report = {"clear": [], "secure": []}
     plain = socket.create_connection((host, port), timeout=15)
+    if "prefix" in options:
+        # MSG_MORE: it leaves in one segment with the beginning of the handshake.
+        plain.send(options["prefix"].encode(), 0x8000)
     if mode == "starttls":
         stream = plain.makefile("rb", buffering=0)
         report["clear"].append(line(stream))

@@ -248,6 +248,20 @@ import Testing
         }
     }
 
+    @Test("a PROXY header comes before TLS, in one segment with it, and is believed")
+    func proxyHeaders() throws {
+        try Site.runSecurely(
+            implicitly: true, parameters: "proxy_protocol", directives: ["set_real_ip_from 127.0.0.0/8;"]
+        ) { site, _ in
+            let header = #"PROXY TCP4 192.0.2.77 192.0.2.1 4711 993\r\n"#
+            let report = try site.tlsClient(
+                .imap, "implicit", #"{"prefix": "\#(header)", "say": ["\#(Mail.imap.loginLine)"]}"#)
+            #expect(report.error == nil && report.secure.last?.hasPrefix("a1 OK") == true, "\(report)")
+            let request = try #require(try site.auth.requests.last)
+            #expect(request["Client-IP"] == "192.0.2.77" && request["Auth-SSL"] == "on")
+        }
+    }
+
     @Test("renewals are not noticed by sessions that are held, nor by logins on their way", .beyondNginx)
     func renewalUnderLoad() throws {
         try Site.runSecurely(implicitly: true, workers: 2) { site, certificates in
@@ -338,7 +352,8 @@ extension Mail {
 extension Site {
     /// A site whose gateway has TLS: from the first byte, or by STARTTLS.
     static func runSecurely(
-        withPostfix: Bool = false, implicitly: Bool, workers: Int = 1, directives: [String] = [],
+        withPostfix: Bool = false, implicitly: Bool, parameters: String = "", workers: Int = 1,
+        directives: [String] = [],
         more: (Certificates) -> [String] = { _ in [] }, _ body: (Site, Certificates) throws -> Void
     ) throws {
         try Stage.run { stage in
@@ -357,7 +372,9 @@ extension Site {
                 configuration.mail.append("starttls on;")
             }
             if implicitly {
-                for index in configuration.servers.indices { configuration.servers[index].parameters = "ssl" }
+                for index in configuration.servers.indices {
+                    configuration.servers[index].parameters = "ssl \(parameters)"
+                }
             }
             let gateway = try GatewayUnderTest(on: stage, configuration)
             try body(Site(stage: stage, auth: auth, gateway: gateway, postfix: postfix), certificates)
