@@ -71,6 +71,31 @@ import Testing
         }
     }
 
+    @Test("a queue that leaves at once lets the other side be read again", arguments: 1...20)
+    func queueLeavesAtOnce(_ seed: UInt64) async throws {
+        try await onExecutor({
+            // Sends that come late find much room.
+            var faults = SimulatedKernel.Faults.gentle
+            faults.short = 0
+            faults.late = 0.9
+            faults.delay = .milliseconds(500)
+            return SimulatedKernel(seed: seed, faults: faults, buffers: BufferPool(count: 16, size: 16 << 10))
+        }) { executor in
+            // So much that all that waits in the relay fits, once the reader has taken what its socket held.
+            let made = try await SecureRelayTests.make(on: executor, .client, capacities: 300_000...300_000)
+            let (client, backEnd) = (made.client, made.backEnd)
+            let down = [UInt8](repeating: 7, count: 1_000_000)
+            async let sent: Void = SecureRelayTests.send(down, from: backEnd)
+            async let received = SecureRelayTests.receiveLate(at: client)
+            await made.relay?.run()
+            #expect(made.relay?.end == .finished)
+            made.relay = nil
+            try await sent
+            let isWhole = try await received == Array("first down".utf8) + down
+            #expect(isWhole)
+        }
+    }
+
     @Test("silence ends it, cancelling ends it")
     func endings() async throws {
         try await onExecutor({ SimulatedKernel(seed: 6) }) { executor in
@@ -101,9 +126,11 @@ import Testing
         }
     }
 
-    private static func make(on executor: RingExecutor, _ sides: Sides) async throws -> Made {
-        // A handshake's messages are longer than what other simulations let a socket hold.
-        (executor.kernel as? SimulatedKernel)?.capacities = 2048...4096
+    /// - Parameter capacities: of simulated sockets; a handshake's messages are longer than what others hold.
+    private static func make(
+        on executor: RingExecutor, _ sides: Sides, capacities: ClosedRange<Int> = 2048...4096
+    ) async throws -> Made {
+        (executor.kernel as? SimulatedKernel)?.capacities = capacities
         let scope = CancellationScope(on: executor)
         let (client, clientSide) = try await executor.connectedPair(in: scope)
         let (backEndSide, backEnd) = try await executor.connectedPair(in: scope)
@@ -173,6 +200,13 @@ import Testing
             start = end
         }
         socket.shutdownSending()
+    }
+
+    /// Lets everything pile up first; then says its own end, and reads to the other's.
+    private static func receiveLate(at socket: Socket) async throws -> [UInt8] {
+        try await socket.executor.sleep(until: socket.executor.now + .seconds(5), scope: nil)
+        socket.shutdownSending()
+        return try await receive(at: socket, nil)
     }
 
     private static func receive(at socket: Socket, _ pause: Duration?) async throws -> [UInt8] {

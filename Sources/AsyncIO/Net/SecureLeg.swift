@@ -191,17 +191,19 @@ final class SecureLeg: CompletionHandler {
 
     override func completed(_ operation: Operation, _ completion: Completion) {
         guard let relay, let opposite else { return }
+        // Whoever sends goes first: what leaves at once makes room for the other to receive, and no operation will say so.
         if operation === receiving {
             if !completion.more { receiving = nil }
             received(completion, relay, opposite)
-            // TLS may have said something to the peer, too.
             opposite.pump(relay)
+            // TLS may have said something to the peer, too.
+            pump(relay)
         } else if let outgoing = operation.outgoing {
             sending = nil
             sent(outgoing, completion, relay)
+            pump(relay)
             opposite.pump(relay)
         }
-        pump(relay)
         relay.concludeIfOver()
     }
 }
