@@ -115,11 +115,11 @@ import Testing
     // MARK: Stage
 
     private final class Made {
-        var relay: SecureRelay?
+        var relay: Relay?
         let client: Socket
         let backEnd: Socket
 
-        init(_ relay: SecureRelay, client: Socket, backEnd: Socket) {
+        init(_ relay: Relay, client: Socket, backEnd: Socket) {
             self.relay = relay
             self.client = client
             self.backEnd = backEnd
@@ -136,7 +136,7 @@ import Testing
         let (backEndSide, backEnd) = try await executor.connectedPair(in: scope)
         if sides.hasClient { try await secure(client: client, server: clientSide) }
         if sides.hasBackEnd { try await secure(client: backEndSide, server: backEnd) }
-        let relay = SecureRelay(
+        let relay = Relay(
             client: clientSide, backEnd: backEndSide, timeout: .seconds(60), toBackEnd: Array("first up".utf8),
             toClient: Array("first down".utf8))
         return Made(relay, client: client, backEnd: backEnd)

@@ -10,17 +10,8 @@ import Testing
     func bulk(_ kernel: KernelUnderTest) async throws {
         try await KernelTests.run(kernel) { executor in
             let pipes = try #require(executor.kernel.pipes)
-            let ends = try await RelayTests.Ends(on: executor)
-            async let relayed = end(of: ends)
-            async let received = SpliceTests.receive(at: ends.client)
-            let sent = SpliceTests.bytes(count: 4_000_000)
-            try await ends.backEnd.send(sent, deadline: .never)
-            ends.backEnd.shutdownSending()
-            let isWhole = try await received == sent
-            #expect(isWhole)
+            try await relayBulk(on: executor)
             #expect(pipes.lentAtMost == 1)
-            ends.client.shutdownSending()
-            #expect(await relayed == .finished)
             #expect(pipes.lent == 0)
         }
     }
@@ -75,16 +66,7 @@ import Testing
             let taken = (0..<PipePool.pipesMaximum).compactMap { _ in pipes.take() }
             #expect(taken.count == PipePool.pipesMaximum)
             #expect(pipes.take() == nil)
-            let ends = try await RelayTests.Ends(on: executor)
-            async let relayed = end(of: ends)
-            async let received = SpliceTests.receive(at: ends.client)
-            let sent = SpliceTests.bytes(count: 4_000_000)
-            try await ends.backEnd.send(sent, deadline: .never)
-            ends.backEnd.shutdownSending()
-            let isWhole = try await received == sent
-            #expect(isWhole)
-            ends.client.shutdownSending()
-            #expect(await relayed == .finished)
+            try await relayBulk(on: executor)
             for pipe in taken { pipes.giveBack(pipe) }
             #expect(pipes.lent == 0)
         }
@@ -115,6 +97,20 @@ import Testing
     }
 
     // MARK: Helpers
+
+    /// Relays megabytes from the back-end to the client, to the end of both streams.
+    private func relayBulk(on executor: RingExecutor) async throws {
+        let ends = try await RelayTests.Ends(on: executor)
+        async let relayed = end(of: ends)
+        async let received = SpliceTests.receive(at: ends.client)
+        let sent = SpliceTests.bytes(count: 4_000_000)
+        try await ends.backEnd.send(sent, deadline: .never)
+        ends.backEnd.shutdownSending()
+        let isWhole = try await received == sent
+        #expect(isWhole)
+        ends.client.shutdownSending()
+        #expect(await relayed == .finished)
+    }
 
     @Sendable private func end(of ends: RelayTests.Ends) async -> Relay.End? {
         await ends.relay(timeout: .seconds(60)).end

@@ -1,8 +1,8 @@
 /// Moves bytes between two sockets for hours: completion by completion, without waking a task.
 ///
 /// ```
-///   client ──receive──▶ lent buffers ──send──▶ back-end       (RelayDirection)
-///   client ◀──send── lent buffers ◀──receive── back-end       (RelayDirection)
+///   client ──▶ back-end      a RelayDirection each; with TLS on one side or both, a SecureLeg each
+///   client ◀── back-end
 /// ```
 /// While both sides are silent it holds two receives in flight and nothing else: no buffer, no timer
 /// of its own. When one side ends its stream, what it sent before is delivered, then the other
@@ -30,12 +30,10 @@ package final class Relay {
     /// Silence of the remaining side once the other has ended.
     package static let drain = Duration.seconds(10)
     private static let drainNanoseconds = drain.wholeNanoseconds
-    /// The most that one direction holds in lent buffers while its receiver keeps up, in bytes.
-    private static let heldMaximum: UInt32 = 256 * 1024
 
     package let scope: CancellationScope
-    private let upward: RelayDirection
-    private let downward: RelayDirection
+    private let client: RelayHalf
+    private let backEnd: RelayHalf
     /// In nanoseconds, taken apart once: it is added for every piece relayed.
     private let timeout: UInt64
     private var lastActivity: Instant
@@ -54,35 +52,45 @@ package final class Relay {
         scope = client.scope
         self.timeout = timeout.wholeNanoseconds
         lastActivity = client.executor.now
-        upward = RelayDirection(from: client, to: backEnd, side: .client, first: toBackEnd)
-        downward = RelayDirection(from: backEnd, to: client, side: .backEnd, first: toClient)
+        if client.handle.tls == nil, backEnd.handle.tls == nil {
+            self.client = RelayDirection(from: client, to: backEnd, side: .client, first: toBackEnd)
+            self.backEnd = RelayDirection(from: backEnd, to: client, side: .backEnd, first: toClient)
+        } else {
+            (self.client, self.backEnd) = SecureLeg.pair(client, backEnd, toBackEnd: toBackEnd, toClient: toClient)
+        }
     }
 
+    /// Relays until the end, and resumes `waiter` then.
     package func begin(_ waiter: consuming Waiter<Void>) {
         self.waiter = consume waiter
         if scope.isCancelled { return finish(.cancelled) }
         lastActivity = executor.now
-        upward.begin(in: self)
-        downward.begin(in: self)
+        client.begin(in: self)
+        backEnd.begin(in: self)
+        client.pump(self)
+        backEnd.pump(self)
+        concludeIfOver()
     }
 
-    /// Bytes received from the client.
-    package var received: UInt64 { upward.byteCount }
+    /// The same, for whoever has nothing else to do.
+    package func run() async { await Waiter.wait { begin($0) } }
 
-    /// Bytes sent to the client, or on their way when the relay broke.
-    package var sent: UInt64 { downward.byteCount }
+    /// Bytes received from the client, without what TLS adds.
+    package var received: UInt64 { client.byteCount }
 
-    // MARK: For directions
+    /// Bytes sent to the client, or on their way when the relay broke; without what TLS adds.
+    package var sent: UInt64 { backEnd.byteCount }
+
+    // MARK: For its halves
 
     var executor: RingExecutor { scope.executor }
     var pool: BufferPool { executor.kernel.buffers }
-    var held: UInt32 { Relay.heldMaximum }
     var isEnding: Bool { end != nil }
 
     /// When silence would end the relay.
     var nextDeadline: Instant { lastActivity.advanced(byNanoseconds: silenceMaximum) }
 
-    private var isDraining: Bool { upward.isFinished || downward.isFinished }
+    private var isDraining: Bool { client.isFinished || backEnd.isFinished }
     private var silenceMaximum: UInt64 { isDraining ? min(Relay.drainNanoseconds, timeout) : timeout }
 
     /// Bytes arrived from either side.
@@ -93,16 +101,16 @@ package final class Relay {
         if nextDeadline <= executor.now { finish(isDraining ? .finished : .timedOut) }
     }
 
-    /// A direction has delivered everything that its source sent before its end.
+    /// Everything that one side sent before its end was delivered to `target`.
     ///
     /// The second end needs no half-close: the relay is over, and its owner closes both connections.
-    func directionFinished(towards target: Descriptor) {
-        if upward.isFinished, downward.isFinished { return finish(.finished) }
+    func halfFinished(towards target: Descriptor) {
+        if client.isFinished, backEnd.isFinished { return finish(.finished) }
         executor.kernel.shutdownSending(target.number)
         // From here on the shorter bound counts for what is in flight, too.
         lastActivity = executor.now
-        upward.setDeadline(nextDeadline, in: self)
-        downward.setDeadline(nextDeadline, in: self)
+        client.setDeadline(nextDeadline, in: self)
+        backEnd.setDeadline(nextDeadline, in: self)
     }
 
     /// Reading from one side failed; what it sent before is delivered all the same.
@@ -114,14 +122,14 @@ package final class Relay {
     func finish(_ reason: End) {
         guard end == nil else { return }
         end = reason
-        upward.stop(in: self)
-        downward.stop(in: self)
+        client.stop(in: self)
+        backEnd.stop(in: self)
         concludeIfOver()
     }
 
     /// Resumes `run` when nothing is in flight any more.
     func concludeIfOver() {
-        guard isEnding, upward.isIdle, downward.isIdle else { return }
+        guard isEnding, client.isIdle, backEnd.isIdle else { return }
         waiter.take()?.resume(returning: ())
     }
 }

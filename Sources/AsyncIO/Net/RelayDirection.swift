@@ -14,11 +14,9 @@ import Glibc
 /// not, so that a slow reader holds little. When the pool runs dry the executor cancels waiting sends; the
 /// rest is then copied out (`spill`) and the buffers go back. Each operation carries the relay's deadline; when
 /// one ends by it although something was said meanwhile, it is simply started again.
-final class RelayDirection: CompletionHandler {
+final class RelayDirection: RelayHalf {
     let source: Descriptor
     let target: Descriptor
-    // Safety of `unowned`: the relay owns its directions and outlives what they have in flight.
-    private unowned var relay: Relay?
 
     private var receiving: Operation?
     private var sending: Operation?
@@ -28,20 +26,16 @@ final class RelayDirection: CompletionHandler {
     /// Bytes of our own to send before the queue: what was read at login, or copied out of buffers.
     private var spill: [UInt8]
     private var sendStarted = Instant.never
-    /// Bytes received from the source.
-    private(set) var byteCount: UInt64
     /// Bytes in the queue and in the send under way from lent buffers.
     private var queuedBytes: UInt32 = 0
     /// How many bytes may be queued or received at once.
     private var allowance: UInt32
-    /// Whose stream this is.
-    private let side: Relay.Side
     /// Receives in a row that filled their buffer: so the source has more than we take.
     private var fullReceives: UInt8 = 0
     private var sourceEnded = false
-    /// Everything that the source sent before its end was delivered.
-    private(set) var isFinished = false
 
+    /// The most that is held in lent buffers while the receiver keeps up, in bytes.
+    private static let heldMaximum: UInt32 = 256 * 1024
     /// Whoever keeps a send waiting this long reads slowly; a busy receiver on another core takes far less.
     static let slownessNanoseconds: UInt64 = 50_000_000
     /// So many full buffers in a row are bulk.
@@ -53,33 +47,26 @@ final class RelayDirection: CompletionHandler {
     init(from source: Socket, to target: Socket, side: Relay.Side, first: [UInt8]) {
         self.source = source.handle
         self.target = target.handle
-        self.side = side
         spill = first
-        byteCount = UInt64(first.count)
         allowance = UInt32(2 * source.executor.kernel.buffers.size)
-        super.init(())
+        super.init(side, receivedBefore: first.count)
     }
 
-    /// Nothing is in flight and no buffer is held.
-    var isIdle: Bool { receiving == nil && sending == nil && queue.isEmpty && splice == nil }
+    override var isIdle: Bool { receiving == nil && sending == nil && queue.isEmpty && splice == nil }
 
-    /// Starts sending and receiving.
-    func begin(in relay: Relay) {
-        self.relay = relay
+    override func begin(in relay: Relay) {
+        super.begin(in: relay)
         sendSpillAtOnce(relay)
-        pump(relay)
     }
 
-    /// Cancels what is in flight and gives back what is queued.
-    func stop(in relay: Relay) {
+    override func stop(in relay: Relay) {
         if let receiving { relay.executor.cancel(receiving) }
         if let sending { relay.executor.cancel(sending) }
         splice?.stop(in: relay)
         dropQueue(relay)
     }
 
-    /// Moves the deadline of what is in flight.
-    func setDeadline(_ deadline: Instant, in relay: Relay) {
+    override func setDeadline(_ deadline: Instant, in relay: Relay) {
         if let receiving { relay.executor.setDeadline(deadline, of: receiving) }
         if let sending { relay.executor.setDeadline(deadline, of: sending) }
     }
@@ -87,7 +74,7 @@ final class RelayDirection: CompletionHandler {
     // MARK: Pumping
 
     /// Starts whatever can go on: a send of what is queued, a receive while there is room.
-    private func pump(_ relay: Relay) {
+    override func pump(_ relay: Relay) {
         guard !relay.isEnding, splice == nil else { return }
         if sending == nil { startSending(relay) }
         if receiving == nil, !sourceEnded, !isSpilling, queuedBytes < allowance { startReceiving(relay) }
@@ -112,7 +99,7 @@ final class RelayDirection: CompletionHandler {
             queue = []
         } else if sourceEnded, !isFinished {
             isFinished = true
-            relay.directionFinished(towards: target)
+            relay.halfFinished(towards: target)
         }
     }
 
@@ -244,7 +231,7 @@ final class RelayDirection: CompletionHandler {
 
     private func adaptAllowance(_ relay: Relay) {
         let isSlow = relay.executor.now.nanoseconds(since: sendStarted) > RelayDirection.slownessNanoseconds
-        allowance = isSlow ? UInt32(relay.pool.size) : min(relay.held, allowance * 2)
+        allowance = isSlow ? UInt32(relay.pool.size) : min(RelayDirection.heldMaximum, allowance * 2)
     }
 
     private func bytes(of pieces: [LentBytes], _ relay: Relay) -> [UInt8] {

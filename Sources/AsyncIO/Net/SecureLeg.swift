@@ -1,27 +1,26 @@
 import Glibc
 
-/// One side of a `SecureRelay`: its connection, its TLS if it has one, and what waits to be sent to it.
+/// One side of a relay with TLS on this side, the other or both: its connection, its TLS if it has one, and what waits
+/// to be sent to it.
 ///
+/// ```
+///   client ──receive──▶ decrypt ──▶ encrypt ──send──▶ back-end
+///          ◀──send── encrypt ◀── decrypt ◀──receive──           (a SecureLeg on each side)
+/// ```
 /// At most one receive and one send are in flight. What the peer says is decrypted, encrypted for the
 /// other leg and put into that leg's queue at once; a leg whose opposite has much in its queue is not
 /// read from.
-final class SecureLeg: CompletionHandler {
+final class SecureLeg: RelayHalf {
     private let connection: Descriptor
-    private let side: Relay.Side
-    // Safety of `unowned`: the relay owns both legs and outlives what they have in flight.
-    private unowned var relay: SecureRelay?
+    // Safety of `unowned`: the relay owns both legs.
     private unowned var opposite: SecureLeg?
 
     private var receiving: Operation?
     private var sending: Operation?
     /// As it will go over the wire.
     private var queue = OwnedBytes()
-    /// Plaintext received from this side.
-    private(set) var byteCount: UInt64
     private var sourceEnded = false
     private var hasSaidFarewell = false
-    /// What this side sent before its end was delivered, and the other side told.
-    private(set) var isFinished = false
 
     /// The last receive filled its buffer: so the peer has more than one takes, and many are taken at a time. Else
     /// one receive serves until cancelled, which is cheapest for small messages.
@@ -30,20 +29,31 @@ final class SecureLeg: CompletionHandler {
     /// What one receive takes at most, and what waits at most before the other side is read again.
     private static let portion = 64 << 10
 
-    /// - Parameter receivedBefore: bytes that the relay begins with, which came from this side.
-    init(_ connection: Descriptor, _ side: Relay.Side, receivedBefore: Int) {
+    private init(_ connection: Descriptor, _ side: Relay.Side, receivedBefore: Int) {
         self.connection = connection
-        self.side = side
-        byteCount = UInt64(receivedBefore)
-        super.init(())
+        super.init(side, receivedBefore: receivedBefore)
     }
 
-    /// Nothing is in flight.
-    var isIdle: Bool { receiving == nil && sending == nil }
+    /// Both legs, each with what it has to send first.
+    static func pair(
+        _ client: Socket, _ backEnd: Socket, toBackEnd: [UInt8], toClient: [UInt8]
+    ) -> (client: SecureLeg, backEnd: SecureLeg) {
+        let legs = (
+            client: SecureLeg(client.handle, .client, receivedBefore: toBackEnd.count),
+            backEnd: SecureLeg(backEnd.handle, .backEnd, receivedBefore: toClient.count)
+        )
+        legs.client.opposite = legs.backEnd
+        legs.backEnd.opposite = legs.client
+        unsafe toBackEnd.withUnsafeBytes { unsafe legs.backEnd.enqueue($0) }
+        unsafe toClient.withUnsafeBytes { unsafe legs.client.enqueue($0) }
+        return legs
+    }
 
-    func begin(in relay: SecureRelay, opposite: SecureLeg) {
-        self.relay = relay
-        self.opposite = opposite
+    override var isIdle: Bool { receiving == nil && sending == nil }
+
+    override func begin(in relay: Relay) {
+        super.begin(in: relay)
+        guard let opposite else { return }
         // What the login left behind in this side's TLS.
         var early = ByteQueue()
         connection.tls?.takePlaintext(into: &early)
@@ -53,7 +63,7 @@ final class SecureLeg: CompletionHandler {
     }
 
     /// Puts plaintext for this side into its queue.
-    func enqueue(_ plaintext: UnsafeRawBufferPointer) {
+    private func enqueue(_ plaintext: UnsafeRawBufferPointer) {
         if let tls = connection.tls {
             unsafe tls.send(plaintext, wire: &queue)
         } else {
@@ -62,7 +72,7 @@ final class SecureLeg: CompletionHandler {
     }
 
     /// Starts whatever can go on: a send of what is queued, a receive while the other side keeps up.
-    func pump(_ relay: SecureRelay) {
+    override func pump(_ relay: Relay) {
         guard !relay.isEnding, let opposite else { return }
         if opposite.sourceEnded, !hasSaidFarewell { sayFarewell() }
         if sending == nil, !queue.isEmpty { startSending(relay) }
@@ -74,12 +84,12 @@ final class SecureLeg: CompletionHandler {
         }
     }
 
-    func stop(in relay: SecureRelay) {
+    override func stop(in relay: Relay) {
         if let receiving { relay.executor.cancel(receiving) }
         if let sending { relay.executor.cancel(sending) }
     }
 
-    func setDeadline(_ deadline: Instant, in relay: SecureRelay) {
+    override func setDeadline(_ deadline: Instant, in relay: Relay) {
         if let receiving { relay.executor.setDeadline(deadline, of: receiving) }
         if let sending { relay.executor.setDeadline(deadline, of: sending) }
     }
@@ -87,7 +97,7 @@ final class SecureLeg: CompletionHandler {
     // MARK: Sending
 
     /// Sends what the connection takes at once; an operation waits for the rest.
-    private func startSending(_ relay: SecureRelay) {
+    private func startSending(_ relay: Relay) {
         let kernel = relay.executor.kernel
         let sent = unsafe queue.withBytes {
             unsafe kernel.sendAtOnce(RawSpan(_unsafeBytes: $0), on: connection.number)
@@ -108,14 +118,12 @@ final class SecureLeg: CompletionHandler {
     }
 
     /// All that the other side said has left: so does its end.
-    private func endSending(_ relay: SecureRelay, _ opposite: SecureLeg) {
+    private func endSending(_ relay: Relay, _ opposite: SecureLeg) {
         opposite.isFinished = true
-        // The second end needs no half-close: the relay is over, and its owner closes both connections.
-        if !isFinished { relay.executor.kernel.shutdownSending(connection.number) }
-        relay.legFinished()
+        relay.halfFinished(towards: connection)
     }
 
-    private func sent(_ outgoing: Outgoing, _ completion: Completion, _ relay: SecureRelay) {
+    private func sent(_ outgoing: Outgoing, _ completion: Completion, _ relay: Relay) {
         if relay.isEnding || outgoing.rest == 0 { return }
         switch completion.result {
         case -ETIME:
@@ -137,7 +145,7 @@ final class SecureLeg: CompletionHandler {
 
     // MARK: Receiving
 
-    private func received(_ completion: Completion, _ relay: SecureRelay, _ opposite: SecureLeg) {
+    private func received(_ completion: Completion, _ relay: Relay, _ opposite: SecureLeg) {
         if completion.result > 0, let first = completion.buffer {
             let pool = relay.executor.kernel.buffers
             isBulk = Int(completion.result) >= pool.size

@@ -23,7 +23,7 @@ package actor MailSession {
     /// `listen … ssl`: nothing is said in clear.
     let beginsWithTLS: Bool
     /// From the login to the end.
-    private var relay: (any Relaying)?
+    private var relay: Relay?
 
     /// A session for the client that `connection` leads to; nothing happens before `logIn`. Cancelling `scope` ends it.
     package init(
@@ -362,16 +362,9 @@ package actor MailSession {
         context.phase = .relaying
         named = nil
         report(.loggedIn)
-        let timeout = server.settings.proxy.timeout
-        let hasTLS = client.handle.tls != nil || login.backEnd.handle.tls != nil
-        relay =
-            hasTLS
-            ? SecureRelay(
-                client: client, backEnd: login.backEnd, timeout: timeout, toBackEnd: login.toBackEnd,
-                toClient: login.toClient)
-            : Relay(
-                client: client, backEnd: login.backEnd, timeout: timeout, toBackEnd: login.toBackEnd,
-                toClient: login.toClient)
+        relay = Relay(
+            client: client, backEnd: login.backEnd, timeout: server.settings.proxy.timeout,
+            toBackEnd: login.toBackEnd, toClient: login.toClient)
     }
 
     /// Reports how the relay ended: the last that happens in a session.

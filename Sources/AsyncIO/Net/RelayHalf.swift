@@ -1,0 +1,35 @@
+/// One of the two halves of a relay, as the relay sees it: what comes from one side, and its way to the other.
+///
+/// A class to inherit from, since completions go to one (`CompletionHandler`).
+class RelayHalf: CompletionHandler {
+    /// Whose stream this is.
+    let side: Relay.Side
+    // Safety of `unowned`: the relay owns its halves and outlives what they have in flight.
+    unowned var relay: Relay?
+    /// Bytes received from that side, without what TLS adds.
+    var byteCount: UInt64
+    /// Everything that the side sent before its end was delivered.
+    var isFinished = false
+
+    /// - Parameter receivedBefore: bytes that the relay begins with, which came from this side.
+    init(_ side: Relay.Side, receivedBefore: Int) {
+        self.side = side
+        byteCount = UInt64(receivedBefore)
+        super.init(())
+    }
+
+    /// Nothing is in flight and no buffer is held.
+    var isIdle: Bool { preconditionFailure("a half says what it holds") }
+
+    /// Learns where it belongs, and sends what it was given to begin with; `pump` comes next.
+    func begin(in relay: Relay) { self.relay = relay }
+
+    /// Starts whatever can go on.
+    func pump(_ relay: Relay) { preconditionFailure("a half moves bytes") }
+
+    /// Cancels what is in flight and lets go of what is held.
+    func stop(in relay: Relay) { preconditionFailure("a half ends") }
+
+    /// Moves the deadline of what is in flight.
+    func setDeadline(_ deadline: Instant, in relay: Relay) { preconditionFailure("a half has deadlines") }
+}
