@@ -14,7 +14,6 @@ package enum Dialer {
             throw error
         }
         executor.kernel.prepareStream(descriptor)
-        if address.isLoopback { executor.kernel.skipCongestionControl(descriptor) }
         let socket = Socket(adopting: descriptor, scope: scope, place: budget)
         let completion = await executor.perform(
             .connect, on: socket.descriptor, deadline: deadline, scope: scope,

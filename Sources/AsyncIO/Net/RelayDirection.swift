@@ -110,6 +110,7 @@ final class RelayDirection: RelayHalf {
     }
 
     private func startReceiving(_ relay: Relay) {
+        if isBulk { noteBulk(towards: target, in: relay) }
         if isBulk, let pipes = relay.executor.kernel.pipes {
             // What is queued leaves first; the end of its send leads here again.
             guard sending == nil else { return }

@@ -10,6 +10,7 @@ class RelayHalf: CompletionHandler {
     var byteCount: UInt64
     /// Everything that the side sent before its end was delivered.
     var isFinished = false
+    private var hasSentBulk = false
 
     /// - Parameter receivedBefore: bytes that the relay begins with, which came from this side.
     init(_ side: Relay.Side, receivedBefore: Int) {
@@ -32,4 +33,14 @@ class RelayHalf: CompletionHandler {
 
     /// Moves the deadline of what is in flight.
     func setDeadline(_ deadline: Instant, in relay: Relay) { preconditionFailure("a half has deadlines") }
+
+    /// Bulk is on its way to `target`: the first time, a target on this machine is taken out of the system's
+    /// congestion control, which protects a network that these bytes never meet (docs/decisions/0009). Logins and
+    /// small messages would not be worth the call.
+    func noteBulk(towards target: Descriptor, in relay: Relay) {
+        guard !hasSentBulk else { return }
+        hasSentBulk = true
+        let kernel = relay.executor.kernel
+        if kernel.peerAddress(of: target.number)?.isLoopback == true { kernel.skipCongestionControl(target.number) }
+    }
 }

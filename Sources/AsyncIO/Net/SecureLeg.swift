@@ -149,6 +149,7 @@ final class SecureLeg: RelayHalf {
         if completion.result > 0, let first = completion.buffer {
             let pool = relay.executor.kernel.buffers
             isBulk = Int(completion.result) >= pool.size
+            if isBulk { noteBulk(towards: opposite.connection, in: relay) }
             for piece in pool.pieces(first: first, length: Int(completion.result)) {
                 if !relay.isEnding { unsafe take(pool.memory(of: piece), opposite) }
                 relay.executor.giveBack(piece.buffer)

@@ -15,13 +15,15 @@ package struct AuthHTTPExchange: Dialogue {
     package var hasAnswer: Bool { hasLine || !input.isEmpty }
     private var hasLine = false
     private var state: State
+    /// Beside the state, where each line of it would be a copy of all before.
+    private var head = AuthHTTPHead()
     private var lines = ReplyFramer(maximum: AuthHTTPExchange.headMaximum)
     private let mailProtocol: MailProtocol
     private let method: AuthenticationMethod
 
     private enum State {
         case request(AuthHTTPRequest)
-        case head(AuthHTTPHead)
+        case head
         case body(HTTPBodySkipper, AuthHTTPAnswer)
         case over(AuthHTTPOutcome)
     }
@@ -44,14 +46,14 @@ package struct AuthHTTPExchange: Dialogue {
         while true {
             switch state {
             case .request(let request):
-                state = .head(AuthHTTPHead())
+                state = .head
                 return .send(request.bytes())
-            case .head(let head):
+            case .head:
                 switch lines.next(from: &input) {
                 case .incomplete: return .receive
                 case .tooLong: fail(.tooLong)
                 case .line(var line):
-                    take(line, into: head)
+                    take(line)
                     line.wipe()
                 }
             case .body(var skipper, let answer):
@@ -68,20 +70,14 @@ package struct AuthHTTPExchange: Dialogue {
         }
     }
 
-    private mutating func take(_ line: ReplyLine, into head: AuthHTTPHead) {
+    private mutating func take(_ line: ReplyLine) {
         hasLine = true
-        var head = head
         guard line.text.isEmpty else {
-            do throws(AuthHTTPFault) {
-                try head.take(line)
-                state = .head(head)
-            } catch {
-                fail(error)
-            }
+            do throws(AuthHTTPFault) { try head.take(line) } catch { fail(error) }
             return
         }
         if head.isInterim {
-            state = .head(AuthHTTPHead())
+            head = AuthHTTPHead()
             return
         }
         let answer = answer(from: head)

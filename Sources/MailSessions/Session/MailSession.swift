@@ -38,7 +38,6 @@ package actor MailSession {
         self.server = server
         self.named = named
         let address = client.peerAddress ?? .unix("")
-        if address.isLoopback { executor.kernel.skipCongestionControl(connection.number) }
         context = SessionContext(
             number: number, mailProtocol: server.settings.mailProtocol,
             client: address, listener: listener)
