@@ -226,7 +226,7 @@ package final class SimulatedKernel: Kernel {
         case .acceptMany: accept(operation)
         case .connect: connect(operation)
         case .receive, .receiveMany: receive(operation, limit: buffers.size)
-        case .receiveBundle(let limit, _):
+        case .receiveBundle(let limit):
             receive(operation, limit: features.contains(.bundles) ? Int(limit) : buffers.size)
         case .send, .sendVector: send(operation)
         case .poll, .timer: nil

@@ -175,7 +175,7 @@ package final class Epoll: SystemKernel {
         case .connect: return connect(operation)
         case .receive: return receive(operation)
         case .receiveMany: return receiveMany(operation, for: executor)
-        case .receiveBundle(let limit, _):
+        case .receiveBundle(let limit):
             return features.contains(.bundles) ? receiveBundle(operation, limit: Int(limit)) : receive(operation)
         case .send, .sendVector: return send(operation)
         case .poll(let events): return poll(operation, events)

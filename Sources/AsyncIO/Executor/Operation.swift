@@ -24,7 +24,7 @@ package final class Operation: @unchecked Sendable {
         /// Receive into lent buffers, one per completion, until cancelled or ended.
         case receiveMany
         /// Receive once into as many lent buffers as hold `limit` bytes.
-        case receiveBundle(limit: UInt32, expectsSilence: Bool)
+        case receiveBundle(limit: UInt32)
         /// Send all of `outgoing.payload`.
         case send
         /// Send all the pieces of `outgoing.vector`, which lie in lent buffers.

@@ -134,11 +134,11 @@ package final class Ring: SystemKernel {
             unsafe curing_prep_receive(
                 entry, descriptor, 0, Ring.bufferGroup,
                 features.contains(.multishotReceive) ? UInt16(IORING_RECV_MULTISHOT) : 0)
-        case .receiveBundle(let limit, let expectsSilence):
-            var priority = expectsSilence ? UInt16(IORING_RECVSEND_POLL_FIRST) : 0
-            if features.contains(.bundles) { priority |= UInt16(CURING_RECVSEND_BUNDLE) }
+        case .receiveBundle(let limit):
+            let isBundle = features.contains(.bundles)
             unsafe curing_prep_receive(
-                entry, descriptor, features.contains(.bundles) ? limit : 0, Ring.bufferGroup, priority)
+                entry, descriptor, isBundle ? limit : 0, Ring.bufferGroup,
+                isBundle ? UInt16(CURING_RECVSEND_BUNDLE) : 0)
         case .send, .sendVector:
             guard let outgoing = operation.outgoing else { preconditionFailure("send wants bytes") }
             if let run = unsafe outgoing.run(in: buffers) {

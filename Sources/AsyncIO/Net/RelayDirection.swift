@@ -121,7 +121,7 @@ final class RelayDirection: RelayHalf {
             }
         }
         let request: Operation.Request =
-            isBulk ? .receiveBundle(limit: limit(relay), expectsSilence: false) : .receiveMany
+            isBulk ? .receiveBundle(limit: limit(relay)) : .receiveMany
         receiving = relay.executor.start(
             request, on: source.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self)
     }

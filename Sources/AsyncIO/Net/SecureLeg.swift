@@ -79,7 +79,7 @@ final class SecureLeg: RelayHalf {
         if opposite.sourceEnded, !opposite.isFinished, sending == nil { endSending(relay, opposite) }
         if receiving == nil, !sourceEnded, opposite.queue.count < SecureLeg.portion, !relay.isEnding {
             receiving = relay.executor.start(
-                isBulk ? .receiveBundle(limit: UInt32(SecureLeg.portion), expectsSilence: false) : .receiveMany,
+                isBulk ? .receiveBundle(limit: UInt32(SecureLeg.portion)) : .receiveMany,
                 on: connection.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self)
         }
     }
