@@ -28,7 +28,7 @@ import Testing
 
     @Test func theAccountIsTheOneOfTheCommands() throws {
         let configuration = try RunOptions.parse([]).choice.loadConfiguration(demo: Self.ports)
-        guard case .accounts(let accounts) = configuration.servers[0].settings.authenticator else {
+        guard case .accounts(let accounts) = configuration.servers[0].settings.authenticators.first else {
             Issue.record("the demo has an accounts file")
             return
         }

@@ -3,7 +3,7 @@ import MailSessions
 extension ServerSettings {
     /// A server named `mx` with the defaults of its protocol and no accounts.
     package static func fixture(_ mailProtocol: MailProtocol) -> ServerSettings {
-        ServerSettings(mailProtocol: mailProtocol, name: "mx", authenticator: .accounts(AccountsFile()))
+        ServerSettings(mailProtocol: mailProtocol, name: "mx", authenticators: [.accounts(AccountsFile())])
     }
 }
 

@@ -41,9 +41,9 @@ struct ServerDraft: Sendable {
             contexts.append(try draft.tlsContext(mailProtocol, mail, &context))
         }
         try checkSharedAddresses(drafts, protocols, contexts)
-        var authenticators: [AuthenticatorSettings] = []
-        for draft in drafts { authenticators.append(try draft.authenticator(mail, &context)) }
-        for (draft, authenticator) in zip(drafts, authenticators) { try draft.checkBackEnd(authenticator, mail) }
+        var authenticators: [[AuthenticatorSettings]] = []
+        for draft in drafts { authenticators.append(try draft.authenticators(mail, &context)) }
+        for (draft, its) in zip(drafts, authenticators) { try draft.checkBackEnd(its, mail) }
         var backEnds: [BackEndTLS] = []
         for draft in drafts {
             backEnds.append(try TLSAssembly(ScopeChain(draft.scope, mail), at: draft.position).backEnds(&context))
@@ -110,30 +110,26 @@ struct ServerDraft: Sendable {
         }
     }
 
-    /// `auth_http` or `auth_file`; the innermost level that has one of them decides.
-    private func authenticator(
+    /// The authenticators in the order written; the innermost level that has any decides.
+    private func authenticators(
         _ mail: Scope, _ context: inout ParseContext
-    ) throws(ConfigurationError) -> AuthenticatorSettings {
-        for level in [scope, mail] {
-            let accounts = level.value(of: AuthenticatorDirectives.authFile)
-            let service = level.value(of: AuthenticatorDirectives.authHTTP)
-            switch (accounts, service) {
-            case (nil, nil): continue
-            case (let accounts?, nil): return .accounts(accounts)
-            case (nil, let services?):
+    ) throws(ConfigurationError) -> [AuthenticatorSettings] {
+        guard let written = ScopeChain(scope, mail)[AuthenticatorDirectives.authHTTP] else {
+            throw ConfigurationError(
+                "no \"auth_http\" or \"auth_file\" is defined for server", at: position,
+                accepted: "One of them must say who may log in, here or in mail.")
+        }
+        var authenticators: [AuthenticatorSettings] = []
+        for authenticator in written {
+            switch authenticator {
+            case .http(let services):
                 var completed: [AuthHTTPSettings] = []
                 for service in services { completed.append(try self.completed(service, mail, &context)) }
-                return .http(completed)
-            case (.some, .some):
-                throw ConfigurationError(
-                    "\"auth_file\" and \"auth_http\" are both defined",
-                    at: level.position(of: AuthenticatorDirectives.authFile) ?? position,
-                    accepted: "One of them decides about logins; remove the other.")
+                authenticators.append(.http(completed))
+            case .accounts: authenticators.append(authenticator)
             }
         }
-        throw ConfigurationError(
-            "no \"auth_http\" or \"auth_file\" is defined for server", at: position,
-            accepted: "One of them must say who may log in, here or in mail.")
+        return authenticators
     }
 
     /// The service with the values that are inherited one by one.
@@ -156,9 +152,10 @@ struct ServerDraft: Sendable {
     }
 
     /// An accounts file names no back-end, so the server must.
-    private func checkBackEnd(_ authenticator: AuthenticatorSettings, _ mail: Scope) throws(ConfigurationError) {
+    private func checkBackEnd(_ authenticators: [AuthenticatorSettings], _ mail: Scope) throws(ConfigurationError) {
         let values = ScopeChain(scope, mail)
-        guard case .accounts = authenticator, values[ProxyDirectives.proxyPass] == nil else { return }
+        let namesNone = authenticators.contains { if case .accounts = $0 { true } else { false } }
+        guard namesNone, values[ProxyDirectives.proxyPass] == nil else { return }
         throw ConfigurationError(
             "no \"proxy_pass\" is defined for the \"auth_file\" directive",
             at: values.position(of: AuthenticatorDirectives.authFile) ?? position,
@@ -166,14 +163,14 @@ struct ServerDraft: Sendable {
     }
 
     private func settings(
-        _ mailProtocol: MailProtocol, _ authenticator: AuthenticatorSettings, _ mail: Scope, hostName: String
+        _ mailProtocol: MailProtocol, _ authenticators: [AuthenticatorSettings], _ mail: Scope, hostName: String
     ) -> ServerSettings {
         let values = ScopeChain(scope, mail)
         let own = ProtocolDirectives.settings(of: mailProtocol)
         let name = values[MailDirectives.serverName] ?? hostName
         var settings = ServerSettings(
             mailProtocol: mailProtocol, name: name.hasPrefix("*.") ? String(name.dropFirst(2)) : name,
-            authenticator: authenticator)
+            authenticators: authenticators)
         settings.certificateName = name
         settings.timeout = values[MailDirectives.timeout]
         settings.maxErrors = values[MailDirectives.maxErrors]

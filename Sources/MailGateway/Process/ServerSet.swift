@@ -11,7 +11,7 @@ final class ServerSet: Sendable {
     let logs: [SessionLog]
     /// Where the `servers` listen, in the same order.
     private let addresses: [Set<SocketAddress>]
-    private let services: [AuthHTTPSettings: AuthHTTPService]
+    private let authenticators: AuthenticatorSet
     private let resolvers: [ResolverSettings: Resolver]
 
     /// - Parameters:
@@ -23,7 +23,9 @@ final class ServerSet: Sendable {
         _ configuration: Configuration, log: Log, connections: ConnectionBudget, hashing: BlockingPool,
         names: BlockingPool, executor: RingExecutor, previous: ServerSet? = nil
     ) {
-        var services: [AuthHTTPSettings: AuthHTTPService] = [:]
+        var authenticators = AuthenticatorSet(
+            hashing: hashing, names: names, connections: connections, executor: executor,
+            previous: previous?.authenticators)
         var resolvers: [ResolverSettings: Resolver] = [:]
         var servers: [MailServer] = []
         logs = configuration.servers.map { SessionLog(log.log(to: $0.logs)) }
@@ -35,32 +37,22 @@ final class ServerSet: Sendable {
                 resolvers[$0] ?? previous?.resolvers[$0] ?? Resolver($0, on: executor)
             }
             if let resolver { resolvers[resolver.settings] = resolver }
-            var own: [AuthHTTPService] = []
-            if case .http(let all) = server.settings.authenticator {
-                for settings in all {
-                    let service =
-                        services[settings] ?? previous?.services[settings]
-                        ?? AuthHTTPService(
-                            settings, resolver: settings.resolver == nil ? nil : resolver, names: names, on: executor)
-                    services[settings] = service
-                    own.append(service)
-                }
-            }
             let place = former.firstIndex { !$0.addresses.isDisjoint(with: server.listeners.map(\.address)) }
             servers.append(
                 MailServer(
-                    server.settings, connections: connections, resolver: resolver, services: own, hashing: hashing,
-                    observer: log, replacing: place.map { former.remove(at: $0).server }))
+                    server.settings, connections: connections, resolver: resolver,
+                    authenticator: authenticators.chain(for: server.settings, resolver: resolver), observer: log,
+                    replacing: place.map { former.remove(at: $0).server }))
         }
         self.servers = servers
-        self.services = services
+        self.authenticators = authenticators
         self.resolvers = resolvers
     }
 
     /// Keeps no more idle connections, but for those of services that `successor` asks too; without a
     /// successor nobody is left who would ask a name server, either.
     func retire(for successor: ServerSet? = nil) async {
-        for (settings, service) in services where successor?.services[settings] == nil { await service.kept.retire() }
+        await authenticators.retire(for: successor?.authenticators)
         // After a reload sessions may still wait for answers; a resolver goes with the last of them.
         guard successor == nil else { return }
         for resolver in resolvers.values { await resolver.close() }

@@ -61,6 +61,9 @@ package struct AccountsFile: Sendable {
     /// How many accounts there are.
     package var count: Int { accounts.count }
 
+    /// Whether there is an account of this name.
+    package func knows(_ login: [UInt8]) -> Bool { accounts[login] != nil }
+
     /// Decides a login, or says which hash has to be checked off the ring.
     package func check(_ attempt: LoginAttempt) -> Decision {
         let account = accounts[attempt.login]

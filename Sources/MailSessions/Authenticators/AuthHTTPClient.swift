@@ -16,8 +16,8 @@ import AsyncIO
 package struct AuthHTTPClient: Authenticator {
     private let services: [AuthHTTPService]
     private let mailProtocol: MailProtocol
-    /// `proxy_pass`: where success without a server leads.
-    private let backEnd: SocketAddress?
+    /// There is a `proxy_pass`, to which success without a server leads.
+    private let hasBackEnd: Bool
     private let budget: ConnectionBudget
 
     /// How often one attempt may be answered with WAIT; at a second each at least.
@@ -28,7 +28,7 @@ package struct AuthHTTPClient: Authenticator {
         precondition(!services.isEmpty, "somebody decides about logins")
         self.services = services
         mailProtocol = server.mailProtocol
-        backEnd = server.backEnd
+        hasBackEnd = server.backEnd != nil
         self.budget = budget
     }
 
@@ -56,12 +56,12 @@ package struct AuthHTTPClient: Authenticator {
             address = found.address
             switch found.answer {
             case .success(let server, let login, let password, let smtpAuth, let tls):
-                guard let backEnd = server ?? backEnd else { throw .fault(found.address, .missingServerOrPort) }
+                guard server != nil || hasBackEnd else { throw .fault(found.address, .missingServerOrPort) }
                 var credentials = BackEndCredentials(
                     login: login ?? attempt.login, password: password ?? attempt.password, smtpAuth: smtpAuth)
                 credentials.security = tls.security
                 credentials.certificateName = tls.certificateName
-                return .accept(backEnd: backEnd, credentials)
+                return .accept(server.map(BackEndChoice.address) ?? .configured, credentials)
             case .refusal(let text, let code, let wait):
                 return .refuse(text: text, code: code, wait: wait)
             case .invalid(let fault):

@@ -2,10 +2,12 @@ import AsyncIO
 
 /// What an authenticator found out about a login attempt.
 package enum LoginDecision: Sendable {
-    /// Log in at `backEnd` with these credentials.
-    case accept(backEnd: SocketAddress, BackEndCredentials)
+    /// Log in there with these credentials.
+    case accept(BackEndChoice, BackEndCredentials)
     /// Wrong credentials; as `Verdict.refuse`.
     case refuse(text: [UInt8], code: [UInt8]?, wait: Duration?)
+    /// The user is not known here; another authenticator may know it.
+    case unknown
 }
 
 /// Whoever knows which credentials are right, and where their mail is.

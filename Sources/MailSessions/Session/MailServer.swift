@@ -17,16 +17,17 @@ package final class MailServer: Sendable {
     /// - Parameters:
     ///   - connections: the worker's budget, shared by all its servers.
     ///   - resolver: of the settings' `resolver`, shared by servers with the same one.
-    ///   - services: those of the settings' `auth_http`, in that order, shared by servers that use the same ones.
+    ///   - authenticator: made of the settings' `authenticators`.
     ///   - former: the server whose clients it takes over; those who are there go on counting.
     package init(
         _ settings: ServerSettings, connections: ConnectionBudget, resolver: Resolver? = nil,
-        services: [AuthHTTPService], hashing: BlockingPool, observer: any SessionObserver,
+        authenticator: any Authenticator, observer: any SessionObserver,
         replacing former: MailServer? = nil
     ) {
         var settings = settings
         settings.tracesCommands = observer.isTracing
         self.resolver = resolver
+        self.authenticator = authenticator
         self.settings = settings
         self.observer = observer
         self.connections = connections
@@ -40,12 +41,6 @@ package final class MailServer: Sendable {
         } else {
             clients = connections
         }
-        authenticator =
-            switch settings.authenticator {
-            case .http: AuthHTTPClient(services, for: settings, budget: connections)
-            case .accounts(let accounts):
-                AccountsAuthenticator(accounts, backEnd: settings.backEnd, hashing: hashing)
-            }
     }
 
     /// The protocol's line for a client that must go; such as one that there is no place for.

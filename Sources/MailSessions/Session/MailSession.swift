@@ -250,19 +250,30 @@ package actor MailSession {
                 report(.authenticatorFailed(failure))
             }
             switch decision {
-            case .accept(let backEnd, let credentials):
-                accepted = (backEnd, credentials)
+            case .accept(let choice, let credentials):
+                accepted = (try backEnd(choice), credentials)
                 context.login = credentials.login
                 return .accept
             case .refuse(let text, let code, let wait):
                 report(.loginRefused(text: text))
                 return .refuse(text: text, code: code, wait: wait)
+            case .unknown: preconditionFailure("the chain knows whoever nobody knows")
             }
         } catch {
             // The end of the worker is no fault of the authenticator's.
             if case .unreachable(_, .cancelled) = error { throw .cancelled }
             report(.authenticatorFailed(error))
             return .unavailable
+        }
+    }
+
+    private func backEnd(_ choice: BackEndChoice) throws(AuthenticatorFailure) -> SocketAddress {
+        switch choice {
+        case .address(let address): return address
+        case .configured:
+            guard let address = server.settings.backEnd else { throw .noBackEnd }
+            return address
+        case .name: throw .noBackEnd
         }
     }
 

@@ -38,19 +38,19 @@ package struct ServerSettings: Sendable {
     package var mechanisms: MechanismSet
     /// `smtp_greeting_delay`.
     package var greetingDelay: Duration = .zero
-    /// Who decides about logins.
-    package var authenticator: AuthenticatorSettings
+    /// Who decides about logins, in the order in which they are asked; at least one.
+    package var authenticators: [AuthenticatorSettings]
     /// `proxy_pass`: the back-end when the authenticator names none.
     package var backEnd: SocketAddress?
     package var proxy = ProxySettings()
     /// Commands are noted one by one, for a log at level debug; credentials never are.
     package var tracesCommands = false
 
-    package init(mailProtocol: MailProtocol, name: String, authenticator: AuthenticatorSettings) {
+    package init(mailProtocol: MailProtocol, name: String, authenticators: [AuthenticatorSettings]) {
         self.mailProtocol = mailProtocol
         self.name = name
         certificateName = name
-        self.authenticator = authenticator
+        self.authenticators = authenticators
         switch mailProtocol {
         case .imap: capabilities = ["IMAP4", "IMAP4rev1", "UIDPLUS"]
         case .pop3: capabilities = ["TOP", "USER", "UIDL"]
@@ -69,7 +69,7 @@ package enum StartTLSPolicy: String, Sendable, Hashable, CaseIterable {
     case only
 }
 
-/// Which authenticator a server asks.
+/// An authenticator that a server asks.
 package enum AuthenticatorSettings: Sendable {
     /// `auth_http`: in the order in which they are asked, at least one.
     case http([AuthHTTPSettings])

@@ -121,9 +121,6 @@ import Testing
         Mistake(
             "mail { server { listen 143; } server {\n listen 1; } }", "unknown mail protocol for server \(at):1"),
         Mistake(
-            "mail { server { listen 143;\nauth_file data:;\nauth_http 192.0.2.1; } }",
-            "\"auth_file\" and \"auth_http\" are both defined \(at):2"),
-        Mistake(
             "mail { auth_file data:; server {\nlisten 143; } }",
             "no \"proxy_pass\" is defined for the \"auth_file\" directive \(at):1"),
         Mistake("mail { starttls maybe; }", "invalid value \"maybe\" \(at):1"),

@@ -101,7 +101,8 @@ import Testing
         let first = try ConfigurationFixture.load(text, files: ["acc": "ann:{PLAIN}secret\nbob:{PLAIN}x"])
         #expect(first.origin.texts.map(\.kind) == [.directives, .accounts])
         guard
-            case .accounts(let accounts) = try Configuration.load(from: first.origin).servers[0].settings.authenticator
+            case .accounts(let accounts) = try Configuration.load(from: first.origin).servers[0].settings.authenticators
+                .first
         else {
             Issue.record("the accounts decide")
             return

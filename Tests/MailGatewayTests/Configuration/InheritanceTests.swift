@@ -69,7 +69,7 @@ import Testing
     ]
 
     private static func services(_ settings: ServerSettings) -> [AuthHTTPSettings] {
-        guard case .http(let services) = settings.authenticator else { return [] }
+        guard case .http(let services) = settings.authenticators.first else { return [] }
         return services
     }
 
@@ -187,13 +187,26 @@ import Testing
     @Test func `the innermost level with an authenticator decides`() throws {
         let accounts = "auth_file \"data:ann:{PLAIN}secret\"; proxy_pass 192.0.2.7:143;"
         let inner = try ConfigurationFixture.server("", mail: "auth_http 192.0.2.1;", auth: accounts)
-        guard case .accounts(let file) = inner.settings.authenticator else {
+        guard case .accounts(let file) = inner.settings.authenticators.first else {
             Issue.record("the server's accounts decide")
             return
         }
         #expect(file.count == 1)
         #expect(inner.settings.backEnd?.description == "192.0.2.7:143")
         #expect(Self.service(try ConfigurationFixture.server("", mail: accounts).settings)?.host == "192.0.2.9")
+    }
+
+    @Test func `authenticators are kept in the order written, services in a row as one`() throws {
+        let server = try ConfigurationFixture.server(
+            "proxy_pass 192.0.2.7:143;",
+            auth: "auth_file data:; auth_http 192.0.2.1; auth_http 192.0.2.2; auth_file data:; auth_http 192.0.2.3;")
+        let kinds = server.settings.authenticators.map { authenticator in
+            switch authenticator {
+            case .accounts: "file"
+            case .http(let services): "http \(services.map(\.host).joined(separator: " "))"
+            }
+        }
+        #expect(kinds == ["file", "http 192.0.2.1 192.0.2.2", "file", "http 192.0.2.3"])
     }
 
     @Test func `logs are replaced as a set, and may follow at the end`() throws {
@@ -222,7 +235,7 @@ import Testing
     {
         let read = try ConfigurationFixture.server("", listen: listen).settings
         let made = ServerSettings(
-            mailProtocol: mailProtocol, name: "mail.example.org", authenticator: read.authenticator)
+            mailProtocol: mailProtocol, name: "mail.example.org", authenticators: read.authenticators)
         #expect("\(read)" == "\(made)")
     }
 

@@ -102,7 +102,7 @@ import Testing
 
     @Test func `a small one with accounts`() throws {
         let server = try #require(try load(Self.minimal).servers.first)
-        guard case .accounts(let accounts) = server.settings.authenticator else {
+        guard case .accounts(let accounts) = server.settings.authenticators.first else {
             Issue.record("the accounts decide")
             return
         }

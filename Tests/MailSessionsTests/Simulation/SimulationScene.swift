@@ -79,14 +79,14 @@ struct SimulationScene: Sendable {
         var auth = AuthHTTPSettings(address: serviceAddress, host: "auth")
         auth.keepAlive = 4
         var settings = ServerSettings.fixture(mailProtocol)
-        settings.authenticator = .http([auth])
+        settings.authenticators = [.http([auth])]
         settings.backEnd = backEndAddress
         configure(&settings)
         let asked = AuthHTTPService(auth, on: executor)
         let recorder = SimulationGateway.Recorder()
         let server = MailServer(
-            settings, connections: connections, services: [asked], hashing: BlockingPool(threads: 1, queueMaximum: 1),
-            observer: recorder)
+            settings, connections: connections,
+            authenticator: AuthHTTPClient([asked], for: settings, budget: connections), observer: recorder)
         let gateway = SimulationGateway(
             server: server, executor: executor, recorder: recorder, sessions: CancellationScope(on: executor))
 

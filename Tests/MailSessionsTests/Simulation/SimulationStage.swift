@@ -81,10 +81,11 @@ struct SimulationStage: Sendable {
         var auth = AuthHTTPSettings(address: authAddress, host: "auth")
         auth.keepAlive = keeping
         let asked = AuthHTTPService(auth, on: executor)
+        let settings = settings(auth, isAuthenticating: isAuthenticating)
         let recorder = SimulationGateway.Recorder()
         let server = MailServer(
-            settings(auth, isAuthenticating: isAuthenticating), connections: connections, services: [asked],
-            hashing: BlockingPool(threads: 1, queueMaximum: 1), observer: recorder)
+            settings, connections: connections,
+            authenticator: AuthHTTPClient([asked], for: settings, budget: connections), observer: recorder)
         let sessions = CancellationScope(on: executor)
         var gateway = SimulationGateway(server: server, executor: executor, recorder: recorder, sessions: sessions)
         gateway.expectsProxyHeader = isProxied
@@ -115,7 +116,7 @@ struct SimulationStage: Sendable {
 
     private func settings(_ auth: AuthHTTPSettings, isAuthenticating: Bool) -> ServerSettings {
         var settings = ServerSettings.fixture(mailProtocol)
-        settings.authenticator = .http([auth])
+        settings.authenticators = [.http([auth])]
         settings.proxy.smtpAuth = isAuthenticating
         return settings
     }

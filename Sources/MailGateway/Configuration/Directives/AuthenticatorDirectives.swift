@@ -2,9 +2,13 @@ import AsyncIO
 import MailSessions
 
 /// Who decides about logins: `auth_http` and `auth_file`.
+///
+/// Authenticators share one slot, for they are asked in the order in which they are written.
 enum AuthenticatorDirectives {
+    private static let slot = "authenticators"
+
     static let authHTTP = Setting(
-        "auth_http", in: [.mail, .server], url, shown: "none; `auth_http` or `auth_file` is required",
+        "auth_http", sharing: slot, in: [.mail, .server], url, shown: "none; `auth_http` or `auth_file` is required",
         repetition: .adds,
         "The HTTP service that is asked about each login: `[http://]host[:port][/path]`, `https://host[:port][/path]` or "
             + "`unix:/socket[:/path]`, with port 80 (443) and path `/` by default. Several are asked in the order written: the next one when one cannot be "
@@ -12,7 +16,7 @@ enum AuthenticatorDirectives {
             + "\(AuthHTTPService.failurePause.components.seconds) s. (In nginx the last directive replaces the others.) A "
             + "host name is looked up when the configuration is read, and again at run time: through the `resolver`, or "
             + "without one by the system every \(HostAddresses.systemValidity.components.seconds) s. All its addresses are "
-            + "tried. https is not in nginx.")
+            + "tried. https is not in nginx. Beside other authenticators those services are one, whose answer decides.")
 
     static let authHTTPHeader = Setting(
         "auth_http_header", in: [.mail, .server], header, shown: "none", repetition: .adds,
@@ -43,10 +47,11 @@ enum AuthenticatorDirectives {
         "Whom an https service's certificate must be for; it is sent, too (SNI). Not in nginx.")
 
     static let authFile = Setting(
-        "auth_file", in: [.mail, .server], accounts, shown: "none",
+        "auth_file", sharing: slot, in: [.mail, .server], accounts, shown: "none", repetition: .adds,
         "A file of accounts that decides without a service: a path relative to the main file's directory, or "
             + "`data:` and the accounts themselves. Lines are `name:{PLAIN}password`, `name:{CRYPT}hash` or a bare hash "
-            + "behind the colon. It names no back-end, so `proxy_pass` is required with it. Not in nginx.")
+            + "behind the colon. It names no back-end, so `proxy_pass` is required with it. Several authenticators are asked in the order written, and the first that "
+            + "knows the user decides; one that cannot decide is a temporary failure. Not in nginx.")
 
     /// All rows.
     static let rows: [Directive] = [
@@ -58,7 +63,7 @@ enum AuthenticatorDirectives {
     private static let urlForms =
         "It must be [http://]host[:port][/path], https://host[:port][/path] or unix:/socket[:/path]."
 
-    private static let url = ValueSyntax<[AuthHTTPSettings]>(.one, "*url*") {
+    private static let url = ValueSyntax<[AuthenticatorSettings]>(.one, "*url*") {
         (statement, previous, context) throws(ConfigurationError) in
         var text = statement.arguments[0]
         let isSecure = text.hasPrefix("https://")
@@ -81,7 +86,13 @@ enum AuthenticatorDirectives {
             if !endpoint.path.isEmpty {
                 settings.uri = endpoint.path.hasPrefix("/") ? endpoint.path : "/" + endpoint.path
             }
-            return (previous ?? []) + [settings]
+            var authenticators = previous ?? []
+            if case .http(let services) = authenticators.last {
+                authenticators[authenticators.count - 1] = .http(services + [settings])
+            } else {
+                authenticators.append(.http([settings]))
+            }
+            return authenticators
         } catch {
             throw statement.error("\(error.text) in auth_http \(quoted(text))", accepted: urlForms)
         }
@@ -98,8 +109,8 @@ enum AuthenticatorDirectives {
         return (previous ?? []) + [AuthHTTPSettings.Header(name: name, value: value)]
     }
 
-    private static let accounts = ValueSyntax<AccountsFile>(.one, "*file* | data:*accounts*") {
-        (statement, _, context) throws(ConfigurationError) in
+    private static let accounts = ValueSyntax<[AuthenticatorSettings]>(.one, "*file* | data:*accounts*") {
+        (statement, previous, context) throws(ConfigurationError) in
         let argument = statement.arguments[0]
         let name: String
         let text: [UInt8]
@@ -111,7 +122,7 @@ enum AuthenticatorDirectives {
             text = try context.read(name, as: .accounts, at: statement.position)
         }
         do throws(AccountsFileError) {
-            return try AccountsFile(parsing: text)
+            return (previous ?? []) + [.accounts(try AccountsFile(parsing: text))]
         } catch {
             throw statement.error("invalid accounts at \(quoted("\(name):\(error.line)"))", accepted: sentence(error))
         }

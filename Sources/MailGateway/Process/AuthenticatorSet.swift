@@ -1,0 +1,57 @@
+import AsyncIO
+import MailSessions
+
+/// The authenticators of one configuration at work in one worker; servers that ask the same one share it.
+struct AuthenticatorSet: Sendable {
+    /// Checks the hashes of passwords.
+    private let hashing: BlockingPool
+    /// Looks host names up where there is no `resolver`.
+    private let names: BlockingPool
+    /// The worker's budget.
+    private let connections: ConnectionBudget
+    private let executor: RingExecutor
+    private let former: [AuthHTTPSettings: AuthHTTPService]
+    private var services: [AuthHTTPSettings: AuthHTTPService] = [:]
+
+    /// - Parameter previous: the set before; what both ask the same way they ask over the same connections.
+    init(
+        hashing: BlockingPool, names: BlockingPool, connections: ConnectionBudget, executor: RingExecutor,
+        previous: AuthenticatorSet?
+    ) {
+        self.hashing = hashing
+        self.names = names
+        self.connections = connections
+        self.executor = executor
+        former = previous?.services ?? [:]
+    }
+
+    /// The authenticators of a server, in their order.
+    /// - Parameter resolver: of the server's `resolver`.
+    mutating func chain(for server: ServerSettings, resolver: Resolver?) -> AuthenticatorChain {
+        var authenticators: [any Authenticator] = []
+        for settings in server.authenticators {
+            switch settings {
+            case .http(let services):
+                let asked = services.map { service($0, resolver) }
+                authenticators.append(AuthHTTPClient(asked, for: server, budget: connections))
+            case .accounts(let accounts):
+                authenticators.append(AccountsAuthenticator(accounts, hashing: hashing))
+            }
+        }
+        return AuthenticatorChain(authenticators)
+    }
+
+    private mutating func service(_ settings: AuthHTTPSettings, _ resolver: Resolver?) -> AuthHTTPService {
+        let service =
+            services[settings] ?? former[settings]
+            ?? AuthHTTPService(
+                settings, resolver: settings.resolver == nil ? nil : resolver, names: names, on: executor)
+        services[settings] = service
+        return service
+    }
+
+    /// Keeps no more idle connections, but for those of services that `successor` asks too.
+    func retire(for successor: AuthenticatorSet?) async {
+        for (settings, service) in services where successor?.services[settings] == nil { await service.kept.retire() }
+    }
+}
