@@ -37,6 +37,59 @@ import Testing
         check(words) { IMAPBackEnd(credentials: credentials, context: context, settings: settings) }
     }
 
+    /// The logins that need SASL: for a master user, and with a token.
+    private var exchanges: [(ServerSettings, BackEndCredentials)] {
+        var master = settings
+        master.proxy.smtpAuth = true
+        master.proxy.master = MasterUser(name: Array("master".utf8), password: Secret(Array("key".utf8)))
+        var passing = settings
+        passing.proxy.smtpAuth = true
+        var token = credentials
+        token.bearer = .oauthBearer
+        return [(master, credentials), (passing, token)]
+    }
+
+    @Test func `replies to logins that need SASL`() {
+        let imap = [
+            "* OK ready\r\n", "* OK [CAPABILITY SASL-IR AUTH=PLAIN AUTH=OAUTHBEARER]\r\n",
+            "* CAPABILITY AUTH=PLAIN\r\n",
+            "cap OK\r\n", "cap NO\r\n", "+ e30=\r\n", "+\r\n", "a OK in\r\n", "a NO\r\n", "* BYE\r\n", "\n", "x",
+        ]
+        let pop3 = [
+            "+OK\r\n", "+OK\r\n+OK\r\nSASL PLAIN OAUTHBEARER\r\n.\r\n", "SASL PLAIN\r\n", ".\r\n", "+ \r\n", "-ERR\r\n",
+            "\n", "x",
+        ]
+        let smtp = [
+            "220 a\r\n", "220 a\r\n250-b\r\n250 AUTH PLAIN OAUTHBEARER\r\n", "250 b\r\n", "250-AUTH PLAIN\r\n",
+            "334 \r\n", "334-x\r\n", "235 d\r\n", "535 e\r\n", "\n", "2", "-",
+        ]
+        var context = ReplyContext()
+        context.tag = Array("a".utf8)
+        for (settings, credentials) in exchanges {
+            check(imap) { IMAPBackEnd(credentials: credentials, context: context, settings: settings) }
+            check(pop3) { POP3BackEnd(credentials: credentials, settings: settings) }
+            check(smtp) {
+                SMTPBackEnd(credentials: credentials, context: context, settings: settings, client: client)
+            }
+        }
+    }
+
+    @Test func `tokens: whatever is read as a message is written as one that reads the same`() {
+        let words = [
+            "n,", "y,", "a=ann", "a=", "=2C", "=3D", ",", "\u{1}", "\u{1}", "user=", "ann", "auth=Bearer x", "port=1",
+        ]
+        for seed in FuzzWords.seed..<FuzzWords.seed + 2000 {
+            var random = SeededRandom(seed: seed)
+            let bytes = FuzzWords.input(from: words, &random) + (random.next() % 2 == 0 ? [1, 1] : [])
+            for mechanism in BearerMechanism.allCases {
+                guard let message = BearerMessage(bytes, of: mechanism) else { continue }
+                let again = BearerMessage(message.bytes(of: mechanism).bytes, of: mechanism)
+                #expect(again?.login == message.login && again?.token.bytes == message.token.bytes, "seed \(seed)")
+                #expect(!message.login.contains { $0 < 32 || $0 == 127 }, "seed \(seed)")
+            }
+        }
+    }
+
     @Test func `POP3 replies`() {
         check(["+OK\r\n", "+OK hello\r\n", "-ERR\r\n", "\n", "\r", "x"]) {
             POP3BackEnd(credentials: credentials, settings: settings)

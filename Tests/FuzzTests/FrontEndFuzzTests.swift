@@ -54,7 +54,8 @@ struct FrontEndFuzzTests {
         var settings = ServerSettings.fixture(mailProtocol)
         settings.clientBuffer = FrontEndFuzzTests.clientBuffer
         settings.maxErrors = Int.random(in: 0..<50, using: &random)
-        settings.mechanisms = MechanismSet(rawValue: UInt8.random(in: 0..<64, using: &random))
+        settings.mechanisms = MechanismSet(rawValue: UInt8.random(in: 0...255, using: &random))
+        settings.errorTexts = ErrorTexts.allCases.randomElement(using: &random) ?? .nginx
         settings.startTLS = StartTLSPolicy.allCases.randomElement(using: &random) ?? .off
         settings.bareLineFeed = Bool.random(using: &random) ? .accept : .refuse
         return settings
@@ -92,10 +93,11 @@ struct FrontEndFuzzTests {
     }
 
     private func verdict(_ random: inout SeededRandom) -> Verdict {
-        switch random.next() % 8 {
+        switch random.next() % 9 {
         case 0: .accept
         case 1: .unavailable
         case 2: .refuse(text: Array("no".utf8))
+        case 3: .refuse(text: Array("no".utf8), wait: .seconds(1), challenge: Array("e30=".utf8))
         default: .refuse(text: [10, 13, 0, 255], code: [10], wait: .seconds(1))
         }
     }

@@ -24,7 +24,9 @@ enum FuzzWords {
         "\r\n", "\r\n", "\r\n", "\n", "\r", "\0", " ", "  ", "\u{e4}", "PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL", "=",
         "*", "*\r\n", "AGFubgBzZWNyZXQ=", "YW5u", "\r\nYW5u\r\n", "AUTH LOGIN YW5u\r\nYW5u\r\n",
         "Ym9iIDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm", "GET / HTTP/1.1\r\n", "ann", "secret",
-        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "OAUTHBEARER ", "XOAUTH2 ",
+        // n,a=ann,^Aauth=Bearer x^A^A and user=ann^Aauth=Bearer x^A^A
+        "bixhPWFubiwBYXV0aD1CZWFyZXIgeAEB\r\n", "dXNlcj1hbm4BYXV0aD1CZWFyZXIgeAEB\r\n", "AQ==\r\n",
     ]
 
     /// From `FUZZ_SEED`, or the time of day, so that every run tries something new.

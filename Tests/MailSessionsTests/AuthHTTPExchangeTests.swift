@@ -18,8 +18,9 @@ import Testing
             let demands = [tls.security.map { " tls=\($0.rawValue)" }, tls.certificateName.map { " name=\($0)" }]
             return "\(server?.description ?? "-") \(text(login)) \(text(password?.bytes))\(auth)"
                 + demands.compactMap { $0 }.joined()
-        case .refusal(let message, let code, let wait):
+        case .refusal(let message, let code, let wait, let challenge):
             return "refused '\(text(message))' \(text(code)) \(wait.map { "\($0)" } ?? "-")"
+                + (challenge.map { " challenge=\(text($0))" } ?? "")
         case .waitAndRetry(let pause): return "again \(pause)"
         case .invalid(let fault):
             switch fault {
@@ -156,7 +157,23 @@ import Testing
         try check("HTTP/1.1 200 | Auth-Status: \(text)y | ", "= refused '\(text)' - -, close")
     }
 
-    @Test(arguments: [AuthenticationMethod.apop, .cramMD5, .external])
+    @Test(arguments: [
+        ("eyJzdGF0dXMiOiI0MDAifQ==", " challenge=eyJzdGF0dXMiOiI0MDAifQ==", "JSON in base64"),
+        ("eyJzdGF0dXMiOiI0MDAifQ==AA", "", "no base64"), ("e30= x", "", "two words"), ("", "", "nothing"),
+        (String(repeating: "AAAA", count: 1024), " challenge=\(String(repeating: "AAAA", count: 1024))", "the longest"),
+        (String(repeating: "AAAA", count: 1025), "", "one past it"),
+    ])
+    func `C6: Auth-Error-SASL counts for tokens only, and if it is base64 of a bounded length`(
+        value: String, challenge: String, reason: String
+    ) throws {
+        let answer = "HTTP/1.1 200 | Auth-Status: no | Auth-Wait: 1 | Auth-Error-SASL: \(value) | "
+        for method in [AuthenticationMethod.xoauth2, .oauthBearer] {
+            try check(answer, "= refused 'no' - 1.0 seconds\(challenge), close", method: method)
+        }
+        try check(answer, "= refused 'no' - 1.0 seconds, close", method: .plain)
+    }
+
+    @Test(arguments: [AuthenticationMethod.apop, .cramMD5, .external, .xoauth2, .oauthBearer])
     func `IMAP and POP3 need a password where the client showed none`(method: AuthenticationMethod) throws {
         let answer = "HTTP/1.1 200 | Auth-Status: OK | \(Self.server) | "
         try check(answer, "= missingPassword, close", mailProtocol: .pop3, method: method)

@@ -56,7 +56,7 @@ struct AuthenticatorChainTests {
                     in: CancellationScope(on: executor), report: { _ in })
                 return switch decision {
                 case .accept: "accept"
-                case .refuse(let text, _, _): String(decoding: text, as: UTF8.self)
+                case .refuse(let text, _, _, _): String(decoding: text, as: UTF8.self)
                 case .unknown: "unknown"
                 }
             } catch {

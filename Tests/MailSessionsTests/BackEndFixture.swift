@@ -27,6 +27,7 @@ enum BackEndFixture {
         case .invalidResponse(let reply): "invalid " + escaped(reply)
         case .responseTooLong: "too long"
         case .tlsRefused(let reply): "no TLS " + escaped(reply)
+        case .mechanismNotOffered(let mechanism): "not offered \(mechanism)"
         case .unsendableCredentials: "unsendable"
         }
     }

@@ -14,4 +14,18 @@ import Testing
     func `C7: only a refusal is passed on as one`(_ mailProtocol: MailProtocol, _ line: String, _ isRefusal: Bool) {
         #expect(mailProtocol.isRefusal(Array(line.utf8)) == isRefusal)
     }
+
+    @Test(
+        arguments: [
+            (.imap, "a1 NO [AUTHENTICATIONFAILED] no", true), (.imap, "a1 no [authenticationfailed]", true),
+            (.imap, "a1 NO [UNAVAILABLE] later", false), (.imap, "a1 NO Authentication failed", false),
+            (.imap, "a1 BAD [AUTHENTICATIONFAILED]", false), (.imap, "NO", false),
+            (.pop3, "-ERR [AUTH] no", true), (.pop3, "-ERR [SYS/TEMP] later", false), (.pop3, "-ERR no", false),
+            (.smtp, "535 5.7.8 no", true), (.smtp, "454 4.7.0 later", false), (.smtp, "530 first", false),
+        ] as [(MailProtocol, String, Bool)])
+    func `only what the standards say so blames the credentials`(
+        _ mailProtocol: MailProtocol, _ line: String, _ isBlame: Bool
+    ) {
+        #expect(mailProtocol.blamesCredentials(Array(line.utf8)) == isBlame)
+    }
 }

@@ -77,7 +77,60 @@ struct SASLTests {
         Row("empty initial response", "EXTERNAL", ["=="], "external \"\" \"\""),
         Row("B5: CR LF", "EXTERNAL", [">ann\r\n"], nil),
         Row("B5: no base64", "EXTERNAL", ["=ann"], "!invalidBase64 EXTERNAL"),
+
+        Row("name and token", "XOAUTH2", ["<", ">user=ann^auth=Bearer t0.k-E_n~+/==^^"], "xoauth2 ann t0.k-E_n~+/=="),
+        Row("initial response", "xoauth2", [">user=ann^auth=Bearer x^^"], "xoauth2 ann x"),
+        Row("8-bit and commas in the name", "XOAUTH2", [">user=\u{e4}n,=n^auth=bearer  x^^"], "xoauth2 \u{e4}n,=n x"),
+        Row("B5: no name", "XOAUTH2", [">user=^auth=Bearer x^^"], "!invalidBearer XOAUTH2"),
+        Row("B5: CR LF in the name", "XOAUTH2", [">user=a\r\nb^auth=Bearer x^^"], "!invalidBearer XOAUTH2"),
+        Row("B5: no token", "XOAUTH2", [">user=ann^auth=Bearer ^^"], "!invalidBearer XOAUTH2"),
+        Row("B5: another scheme", "XOAUTH2", [">user=ann^auth=Basic x^^"], "!invalidBearer XOAUTH2"),
+        Row("B5: a space in the token", "XOAUTH2", [">user=ann^auth=Bearer x y^^"], "!invalidBearer XOAUTH2"),
+        Row("B5: CR LF in the token", "XOAUTH2", [">user=ann^auth=Bearer x\r\n^^"], "!invalidBearer XOAUTH2"),
+        Row("B5: = in the middle of the token", "XOAUTH2", [">user=ann^auth=Bearer a=b^^"], "!invalidBearer XOAUTH2"),
+        Row("B5: the other order", "XOAUTH2", [">auth=Bearer x^user=ann^^"], "!invalidBearer XOAUTH2"),
+        Row("B5: one more key", "XOAUTH2", [">user=ann^auth=Bearer x^a=b^^"], "!invalidBearer XOAUTH2"),
+        Row("B5: no end", "XOAUTH2", [">user=ann^auth=Bearer x^"], "!invalidBearer XOAUTH2"),
+        Row("B5: more behind the end", "XOAUTH2", [">user=ann^auth=Bearer x^^x"], "!invalidBearer XOAUTH2"),
+        Row("B5: nothing", "XOAUTH2", ["<", "="], "!invalidBearer XOAUTH2"),
+        Row("B5: the other mechanism's", "XOAUTH2", [">n,a=ann,^auth=Bearer x^^"], "!invalidBearer XOAUTH2"),
+        Row("B5: no base64", "XOAUTH2", ["=user!"], "!invalidBase64 XOAUTH2"),
+        Row("cancelled", "XOAUTH2", ["<", "=*"], nil),
+
+        Row("name and token", "OAUTHBEARER", ["<", ">n,a=ann,^auth=Bearer x^^"], "oauthbearer ann x"),
+        Row("initial response", "OAUTHBEARER", [">n,a=ann,^auth=Bearer x^^"], "oauthbearer ann x"),
+        Row("= and , in the name", "OAUTHBEARER", [">n,a=a=3D=2Cb,^auth=Bearer x^^"], "oauthbearer a=,b x"),
+        Row("the name is left to the token", "OAUTHBEARER", [">n,,^auth=Bearer x^^"], "oauthbearer \"\" x"),
+        Row(
+            "the client would know of channel binding", "OAUTHBEARER", [">y,a=ann,^auth=Bearer x^^"],
+            "oauthbearer ann x"),
+        Row(
+            "host, port, and keys nobody knows", "OAUTHBEARER",
+            [">n,a=ann,^host=mx.example^port=993^qs=a b^auth=BEARER x^^"], "oauthbearer ann x"),
+        Row("B5: channel binding", "OAUTHBEARER", [">p=tls-unique,a=ann,^auth=Bearer x^^"], bearerFailure),
+        Row("B5: not a standard flag", "OAUTHBEARER", [">F,n,a=ann,^auth=Bearer x^^"], bearerFailure),
+        Row("B5: no header", "OAUTHBEARER", [">^auth=Bearer x^^"], bearerFailure),
+        Row("B5: a header without its end", "OAUTHBEARER", [">n,a=ann^auth=Bearer x^^"], bearerFailure),
+        Row("B5: an empty name", "OAUTHBEARER", [">n,a=,^auth=Bearer x^^"], bearerFailure),
+        Row("B5: a name without a=", "OAUTHBEARER", [">n,user=ann,^auth=Bearer x^^"], bearerFailure),
+        Row("B5: an unknown escape", "OAUTHBEARER", [">n,a=a=2Fb,^auth=Bearer x^^"], bearerFailure),
+        Row("B5: half an escape", "OAUTHBEARER", [">n,a=a=2,^auth=Bearer x^^"], bearerFailure),
+        Row("B5: NUL in the name", "OAUTHBEARER", [">n,a=a\0b,^auth=Bearer x^^"], bearerFailure),
+        Row("B5: no auth", "OAUTHBEARER", [">n,a=ann,^host=x^^"], bearerFailure),
+        Row("B5: auth twice", "OAUTHBEARER", [">n,a=ann,^auth=Bearer x^auth=Bearer y^^"], bearerFailure),
+        Row("B5: host twice", "OAUTHBEARER", [">n,a=ann,^host=a^host=b^auth=Bearer x^^"], bearerFailure),
+        Row("B5: no port", "OAUTHBEARER", [">n,a=ann,^port=65536^auth=Bearer x^^"], bearerFailure),
+        Row("B5: no host", "OAUTHBEARER", [">n,a=ann,^host=^auth=Bearer x^^"], bearerFailure),
+        Row("B5: no key", "OAUTHBEARER", [">n,a=ann,^=x^auth=Bearer x^^"], bearerFailure),
+        Row("B5: a digit in a key", "OAUTHBEARER", [">n,a=ann,^k1=x^auth=Bearer x^^"], bearerFailure),
+        Row("B5: 8-bit in a value", "OAUTHBEARER", [">n,a=ann,^qs=\u{e4}^auth=Bearer x^^"], bearerFailure),
+        Row("B5: an empty pair in the middle", "OAUTHBEARER", [">n,a=ann,^^auth=Bearer x^^"], bearerFailure),
+        Row("B5: an acknowledgement, first of all", "OAUTHBEARER", [">^"], bearerFailure),
+        Row("B5: nothing", "OAUTHBEARER", ["=="], bearerFailure),
+        Row("cancelled", "OAUTHBEARER", ["=*"], nil),
     ]
+
+    private static let bearerFailure = "!invalidBearer OAUTHBEARER"
 
     @Test("through IMAP", arguments: rows)
     func imap(_ row: Row) throws {
@@ -101,6 +154,25 @@ struct SASLTests {
             row, greeting: "220 mx ESMTP ready", command: "AUTH", prefix: "334 ", salt: "<0.7@mx>",
             refusal: "500 5.5.1 Invalid command", accepted: "accepted")
         try script.play(.smtp, SMTPFrontEnd.init)
+    }
+
+    @Test("OAUTHBEARER and XOAUTH2 are refused and not offered where not configured", arguments: [".", "X"])
+    func tokensAreConfigured(_ suffix: String) throws {
+        let text = "n,a=ann,\u{1}auth=Bearer \(suffix)\u{1}\u{1}"
+        let message = String(decoding: Base64.encode(text.utf8), as: UTF8.self)
+        let row = DialogueRow(
+            "not configured", { $0.mechanisms = [.plain, .xoauth2] },
+            """
+            S: 220 mx ESMTP ready
+            C: EHLO a
+            S: 250-mx
+            S: 250 AUTH PLAIN XOAUTH2
+            C: AUTH OAUTHBEARER \(message)
+            S: 500 5.5.1 Invalid command
+            C: AUTH OAUTHBEARER
+            S: 500 5.5.1 Invalid command
+            """)
+        try row.play(.smtp, SMTPFrontEnd.init)
     }
 
     @Test("CRAM-MD5 and EXTERNAL are refused where not configured, PLAIN and LOGIN never (§4.3, §13 row 1)")
@@ -153,12 +225,15 @@ struct SASLTests {
             lines.append("S: \(refusal)")
         }
         return DialogueRow(
-            row.testDescription, { $0.mechanisms = [.plain, .login, .cramMD5, .external] },
+            row.testDescription,
+            { $0.mechanisms = [.plain, .login, .cramMD5, .external, .xoauth2, .oauthBearer] },
             lines.joined(separator: "\n"))
     }
 
     private func encoded(_ response: String) -> String {
         guard response.hasPrefix(">") else { return String(response.dropFirst()) }
-        return String(decoding: Base64.encode(response.dropFirst().utf8), as: UTF8.self)
+        // `^` is written for the separator of OAUTHBEARER and XOAUTH2, a byte 1.
+        let bytes = response.dropFirst().utf8.map { $0 == UInt8(ascii: "^") ? 1 : $0 }
+        return String(decoding: Base64.encode(bytes), as: UTF8.self)
     }
 }

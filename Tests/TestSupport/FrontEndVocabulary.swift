@@ -11,6 +11,7 @@ where
     /// ```
     /// ? plain ann secret -> refuse "no such user" wait 3s
     /// ? cram-md5 ann 0123… salt=<0.7@mx> #2 -> refuse "later" code "451 4.3.0"
+    /// ? xoauth2 ann token -> refuse "no" challenge "e30=" wait 1s
     /// ? none "" "" ehlo=laptop from=MAIL FROM:<a@b> to=RCPT TO:<c@d> -> accept
     /// ! tooLongCommand "a LOGIN"
     /// = accepted a2
@@ -40,15 +41,16 @@ private enum FrontEndWords {
         let raw = line.replacing(#"\r"#, with: "\r").replacing(#"\n"#, with: "\n")
         let parts = raw.split(separator: "\"", omittingEmptySubsequences: false).map(String.init)
         guard parts.count >= 3, parts[0] == "refuse " else { return nil }
-        var code: [UInt8]?
-        if parts.count == 5 {
-            guard parts[2] == " code " else { return nil }
-            code = Array(parts[3].utf8)
+        var quoted: [String: [UInt8]] = [:]
+        for index in stride(from: 2, to: parts.count - 1, by: 2) { quoted[parts[index]] = Array(parts[index + 1].utf8) }
+        guard Set(quoted.keys).isSubset(of: [" code ", " challenge "]) else { return nil }
+        var wait: Duration?
+        if let words = parts.last?.split(separator: " "), !words.isEmpty {
+            guard words.count == 2, words[0] == "wait", let seconds = Int(words[1].dropLast()) else { return nil }
+            wait = .seconds(seconds)
         }
-        let wait = parts.last?.split(separator: " ") ?? []
-        guard wait.count == 2 else { return .refuse(text: Array(parts[1].utf8), code: code) }
-        guard wait[0] == "wait", let seconds = Int(wait[1].dropLast()) else { return nil }
-        return .refuse(text: Array(parts[1].utf8), code: code, wait: .seconds(seconds))
+        return .refuse(
+            text: Array(parts[1].utf8), code: quoted[" code "], wait: wait, challenge: quoted[" challenge "])
     }
 
     static func note(_ note: FrontEndNote) -> String {
@@ -59,6 +61,7 @@ private enum FrontEndWords {
         case .invalidPlainLogin: "invalidPlainLogin"
         case .invalidPlainPassword: "invalidPlainPassword"
         case .invalidCramMD5Hash: "invalidCramMD5Hash"
+        case .invalidBearer(let mechanism): "invalidBearer \(mechanism)"
         case .rejected(let excerpt): "rejected \"\(text(excerpt))\""
         case .rejectedBeforeGreeting: "rejectedBeforeGreeting"
         case .foreignProtocol(let excerpt): "foreignProtocol \"\(text(excerpt))\""

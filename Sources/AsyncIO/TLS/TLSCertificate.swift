@@ -103,7 +103,8 @@ enum TLSCertificate {
             serial: text { unsafe i2a_ASN1_INTEGER($0, X509_get0_serialNumber(certificate)) },
             fingerprint: hexadecimal(digest(of: certificate, EVP_sha1())),
             pem: text { unsafe PEM_write_bio_X509($0, certificate) },
-            commonName: commonName(of: certificate))
+            commonName: subjectPart(NID_commonName, of: certificate), emailAddress: emailAddress(of: certificate),
+            userID: subjectPart(NID_userId, of: certificate))
     }
 
     /// The digest of the whole certificate.
@@ -129,15 +130,26 @@ enum TLSCertificate {
         return (signature, kind)
     }
 
-    private static func commonName(of certificate: OpaquePointer) -> String? {
+    /// The subject's first attribute of this kind.
+    private static func subjectPart(_ kind: Int32, of certificate: OpaquePointer) -> String? {
         guard let subject = unsafe X509_get_subject_name(certificate) else { return nil }
-        let index = unsafe X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
+        let index = unsafe X509_NAME_get_index_by_NID(subject, kind, -1)
         guard index >= 0, let entry = unsafe X509_NAME_get_entry(subject, index) else { return nil }
         var bytes: UnsafeMutablePointer<UInt8>?
         let length = unsafe ASN1_STRING_to_UTF8(&bytes, X509_NAME_ENTRY_get_data(entry))
         guard length >= 0, let start = unsafe bytes else { return nil }
         defer { unsafe CRYPTO_free(start, "", 0) }
         return unsafe String(decoding: UnsafeBufferPointer(start: start, count: Int(length)), as: UTF8.self)
+    }
+
+    /// OpenSSL leaves out addresses with a NUL in them, which would end early.
+    private static func emailAddress(of certificate: OpaquePointer) -> String? {
+        guard let addresses = unsafe X509_get1_email(certificate) else { return nil }
+        defer { unsafe X509_email_free(addresses) }
+        guard unsafe OPENSSL_sk_num(addresses) > 0, let first = unsafe OPENSSL_sk_value(addresses, 0) else {
+            return nil
+        }
+        return unsafe String(cString: first.assumingMemoryBound(to: CChar.self))
     }
 
     private static func name(_ name: OpaquePointer?) -> String {

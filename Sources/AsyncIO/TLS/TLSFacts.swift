@@ -32,4 +32,8 @@ package struct TLSCertificateFacts: Sendable, Hashable {
     package var pem: String
     /// The subject's common name.
     package var commonName: String?
+    /// The first e-mail address of the subject, else of the alternative names.
+    package var emailAddress: String?
+    /// The subject's user id (RFC 4519 §2.39).
+    package var userID: String?
 }

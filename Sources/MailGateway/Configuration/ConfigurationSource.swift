@@ -29,7 +29,7 @@ struct ConfigurationText: Sendable, Hashable {
     enum Kind: Sendable, Hashable {
         /// nginx's language; shown by `-T`.
         case directives
-        /// An `auth_file`; never shown.
+        /// An `auth_file`, or a file that holds a password; never shown.
         case accounts
         /// A certificate, key, passphrase or list for TLS; never shown.
         case tls

@@ -13,6 +13,7 @@ enum DirectiveTable {
         Area(title: "Who the clients are", rows: ClientDirectives.rows),
         Area(title: "Protocols", rows: ProtocolDirectives.rows),
         Area(title: "Authenticators", rows: AuthenticatorDirectives.rows),
+        Area(title: "Logins", rows: LoginDirectives.rows),
         Area(title: "Back-ends", rows: ProxyDirectives.rows),
         Area(title: "TLS with clients", rows: TLSDirectives.rows),
         Area(title: "TLS with back-ends", rows: ProxyTLSDirectives.rows),

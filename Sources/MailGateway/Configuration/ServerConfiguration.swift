@@ -48,11 +48,14 @@ struct ServerDraft: Sendable {
         for draft in drafts {
             backEnds.append(try TLSAssembly(ScopeChain(draft.scope, mail), at: draft.position).backEnds(&context))
         }
+        var masters: [MasterUser?] = []
+        for draft in drafts { masters.append(try draft.masterUser(mail, &context)) }
         return drafts.indices.map { index in
             let draft = drafts[index]
             var settings = draft.settings(protocols[index], authenticators[index], mail, hostName: context.hostName)
             settings.tls = contexts[index]
             settings.proxy.tls = backEnds[index]
+            settings.proxy.master = masters[index]
             return ServerConfiguration(
                 position: draft.position, settings: settings,
                 listeners: draft.scope.value(of: MailDirectives.listen) ?? [],
@@ -187,6 +190,9 @@ struct ServerDraft: Sendable {
         settings.startTLS = values[TLSDirectives.startTLS]
         settings.passesClientCertificate = values[AuthenticatorDirectives.passesClientCertificate]
         settings.backEnd = values[ProxyDirectives.proxyPass]
+        settings.clientIdentity = values[LoginDirectives.clientIdentity]
+        let areServices = authenticators.allSatisfy { if case .http = $0 { true } else { false } }
+        settings.errorTexts = values[LoginDirectives.errorTexts] ?? (areServices ? .nginx : .rfc)
         settings.proxy = proxySettings(values)
         return settings
     }
@@ -199,6 +205,7 @@ struct ServerDraft: Sendable {
         proxy.smtpAuth = values[ProxyDirectives.smtpAuth]
         proxy.xclient = values[ProxyDirectives.xclient]
         proxy.proxyProtocol = values[ProxyDirectives.proxyProtocol]
+        proxy.passesToken = values[LoginDirectives.passesToken]
         return proxy
     }
 }

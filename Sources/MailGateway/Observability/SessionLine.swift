@@ -101,6 +101,7 @@ struct SessionLine {
         case .sendingUser: "sending user name to upstream"
         case .sendingPassword: "sending password to upstream"
         case .sendingLogin: "sending LOGIN command to upstream"
+        case .askingCapabilities: "asking upstream for its capabilities"
         case .sendingHello: "sending HELO/EHLO to upstream"
         case .sendingXClient: "sending XCLIENT to upstream"
         case .sendingClientHello: "sending client HELO/EHLO to upstream"
@@ -126,6 +127,7 @@ struct SessionLine {
         case .invalidPlainLogin: "client sent invalid login in AUTH PLAIN command"
         case .invalidPlainPassword: "client sent invalid password in AUTH PLAIN command"
         case .invalidCramMD5Hash: "client sent invalid CRAM-MD5 hash in AUTH CRAM-MD5 command"
+        case .invalidBearer(let mechanism): "client sent invalid message in AUTH \(mechanism) command"
         // Two strokes for the line's end, as nginx shows it.
         case .rejected(let excerpt): "client was rejected: \(LogText.quoted(excerpt + [0x5F, 0x5F]))"
         case .rejectedBeforeGreeting(let excerpt):
@@ -223,6 +225,7 @@ struct SessionLine {
         case .io(let error): "\(error)"
         case .tlsRefused(let reply): "upstream does not begin with TLS: \(LogText.quoted(reply))"
         case .invalidResponse(let reply, _): "upstream sent invalid response: \(LogText.quoted(reply))"
+        case .mechanismNotOffered(let mechanism): "upstream does not offer AUTH \(mechanism), which this login needs"
         case .responseTooLong(let beginning): "upstream sent too long response line: \(LogText.quoted(beginning))"
         case .unsendableCredentials: "the credentials cannot be sent to this upstream, or no password is available"
         }

@@ -71,8 +71,8 @@ package struct AccountsFile: Sendable {
         case .plain: return checkPlain(account, attempt.password)
         case .cramMD5: return checkDigest(account, attempt, MessageDigest.cramMD5(challenge:password:))
         case .apop: return checkDigest(account, attempt, MessageDigest.apop(salt:password:))
-        // The file knows neither certificates nor senders without a name.
-        case .external, .none: return .refused
+        // The file knows neither certificates nor tokens nor senders without a name.
+        case .external, .xoauth2, .oauthBearer, .none: return .refused
         }
     }
 

@@ -18,6 +18,7 @@ package struct AuthHTTPClient: Authenticator {
     private let mailProtocol: MailProtocol
     /// There is a `proxy_pass`, to which success without a server leads.
     private let hasBackEnd: Bool
+    private let proxy: ProxySettings
     private let budget: ConnectionBudget
 
     /// How often one attempt may be answered with WAIT; at a second each at least.
@@ -29,6 +30,7 @@ package struct AuthHTTPClient: Authenticator {
         self.services = services
         mailProtocol = server.mailProtocol
         hasBackEnd = server.backEnd != nil
+        proxy = server.proxy
         self.budget = budget
     }
 
@@ -58,12 +60,13 @@ package struct AuthHTTPClient: Authenticator {
             case .success(let server, let login, let password, let smtpAuth, let tls):
                 guard server != nil || hasBackEnd else { throw .fault(found.address, .missingServerOrPort) }
                 var credentials = BackEndCredentials(
-                    login: login ?? attempt.login, password: password ?? attempt.password, smtpAuth: smtpAuth)
+                    login: login ?? attempt.login, password: password, smtpAuth: smtpAuth)
+                takeClients(attempt, into: &credentials)
                 credentials.security = tls.security
                 credentials.certificateName = tls.certificateName
                 return .accept(server.map(BackEndChoice.address) ?? .configured, credentials)
-            case .refusal(let text, let code, let wait):
-                return .refuse(text: text, code: code, wait: wait)
+            case .refusal(let text, let code, let wait, let challenge):
+                return .refuse(text: text, code: code, wait: wait, challenge: challenge)
             case .invalid(let fault):
                 throw .fault(found.address, fault)
             case .waitAndRetry(let pause):
@@ -76,6 +79,23 @@ package struct AuthHTTPClient: Authenticator {
         }
         guard let address else { preconditionFailure("asked nobody") }
         throw .endlessWait(address)
+    }
+
+    /// Where the service names no password, the client's own is the back-end's, and its token where that may go on.
+    private func takeClients(_ attempt: LoginAttempt, into credentials: inout BackEndCredentials) {
+        guard credentials.password == nil else { return }
+        if let mechanism = BearerMechanism(attempt.method) {
+            guard proxy.passesToken else { return }
+            credentials.bearer = mechanism
+        }
+        credentials.password = attempt.password
+    }
+
+    /// Whether success without `Auth-Pass` is of use: the client has shown what the back-end needs, or the
+    /// back-end needs nothing of it.
+    private func needsPassword(_ attempt: LoginAttempt) -> Bool {
+        guard mailProtocol != .smtp, proxy.master == nil else { return false }
+        return attempt.method != .plain && !(attempt.method.isBearer && proxy.passesToken)
     }
 
     // MARK: One question
@@ -120,8 +140,9 @@ package struct AuthHTTPClient: Authenticator {
     ) async throws(AuthenticatorFailure) -> Answer {
         let scope = question.scope
         let deadline = scope.executor.now + service.settings.timeout
-        let request = AuthHTTPRequest(
+        var request = AuthHTTPRequest(
             settings: service.settings, mailProtocol: mailProtocol, attempt: question.attempt, client: question.client)
+        request.needsPassword = needsPassword(question.attempt)
         let (addresses, failure) = await service.addresses(in: scope)
         if let failure { report(.unresolved(service.settings.host, failure)) }
         if let (connection, address) = await service.kept.take(to: addresses) {

@@ -20,6 +20,7 @@ package struct AuthHTTPExchange: Dialogue {
     private var lines = ReplyFramer(maximum: AuthHTTPExchange.headMaximum)
     private let mailProtocol: MailProtocol
     private let method: AuthenticationMethod
+    private let needsPassword: Bool
 
     private enum State {
         case request(AuthHTTPRequest)
@@ -37,6 +38,7 @@ package struct AuthHTTPExchange: Dialogue {
     package init(_ request: AuthHTTPRequest) {
         mailProtocol = request.mailProtocol
         method = request.attempt.method
+        needsPassword = request.needsPassword
         state = .request(request)
     }
 
@@ -100,7 +102,9 @@ package struct AuthHTTPExchange: Dialogue {
         switch head.decision {
         case .refuse(let text):
             let text = text.isEmpty ? Array("Invalid login or password".utf8) : text
-            return .refusal(text: text, code: mailProtocol == .smtp ? head.errorCode : nil, wait: head.wait)
+            return .refusal(
+                text: text, code: mailProtocol == .smtp ? head.errorCode : nil, wait: head.wait,
+                challenge: method.isBearer ? head.errorChallenge : nil)
         case .wait:
             return .waitAndRetry(head.wait ?? .seconds(1))
         case .absent where !(200...299).contains(head.status):
@@ -110,7 +114,6 @@ package struct AuthHTTPExchange: Dialogue {
         case .absent, .accept:
             do throws(AuthHTTPFault) {
                 let server = try server(from: head)
-                let needsPassword = mailProtocol != .smtp && method != .plain
                 if needsPassword, head.password == nil { return .invalid(.missingPassword) }
                 return .success(
                     server: server, login: head.login, password: head.password, smtpAuth: head.smtpAuth,

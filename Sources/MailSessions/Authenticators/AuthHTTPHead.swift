@@ -10,6 +10,8 @@ struct AuthHTTPHead: Sendable {
     private(set) var password: Secret?
     private(set) var wait: Duration?
     private(set) var errorCode: [UInt8]?
+    /// `Auth-Error-SASL` (freenginx 1.27.1): base64 for the client.
+    private(set) var errorChallenge: [UInt8]?
     /// `Auth-SMTP: yes` or `no` (nginx 1.31.7); anything else is as good as absent.
     private(set) var smtpAuth: Bool?
     /// `Auth-SSL-Backend`, whose value may be none that we know.
@@ -37,6 +39,9 @@ struct AuthHTTPHead: Sendable {
 
     /// The longest Auth-Wait heeded: a session must not be held for days by a slip of the service.
     static let waitMaximum = 3600
+
+    /// The longest Auth-Error-SASL heeded, in bytes: a few hundred are usual.
+    static let errorChallengeMaximum = 4096
 
     /// Takes one line of the head in, the blank one excepted.
     mutating func take(_ line: ReplyLine) throws(AuthHTTPFault) {
@@ -73,6 +78,7 @@ struct AuthHTTPHead: Sendable {
         case "auth-ssl-backend": backEndSecurity = Array(value)
         case "auth-ssl-backend-name": backEndName = Array(value)
         case "auth-error-code": takeErrorCode(value)
+        case "auth-error-sasl": takeErrorChallenge(value)
         case "auth-smtp": takeSMTPAuth(value)
         case "connection": takeConnection(value)
         case "content-length": takeContentLength(value)
@@ -111,6 +117,14 @@ struct AuthHTTPHead: Sendable {
             value.allSatisfy({ (0x20...0x7E).contains($0) })
         else { return }
         errorCode = Array(value)
+    }
+
+    /// Base64 that becomes a line to the client; anything else, or what is longer than a reply line of SASL
+    /// should be, is as good as absent.
+    private mutating func takeErrorChallenge(_ value: ArraySlice<UInt8>) {
+        guard !value.isEmpty, value.count <= AuthHTTPHead.errorChallengeMaximum, Base64.decode(Array(value)) != nil
+        else { return }
+        errorChallenge = Array(value)
     }
 
     private mutating func takeConnection(_ value: ArraySlice<UInt8>) {

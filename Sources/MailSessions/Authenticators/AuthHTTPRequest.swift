@@ -10,6 +10,8 @@ package struct AuthHTTPRequest: Sendable {
     package var mailProtocol: MailProtocol
     package var attempt: LoginAttempt
     package var client: ClientFacts
+    /// Whether success without a password is none (nginx-mail.md §5.2).
+    package var needsPassword: Bool
 
     /// A question about `attempt`, a login by `client`, to the service in `settings`.
     package init(
@@ -19,6 +21,7 @@ package struct AuthHTTPRequest: Sendable {
         self.mailProtocol = mailProtocol
         self.attempt = attempt
         self.client = client
+        needsPassword = mailProtocol != .smtp && attempt.method != .plain
     }
 
     /// The whole request; it holds the password, so it is made for the moment of sending.

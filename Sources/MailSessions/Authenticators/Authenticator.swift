@@ -5,7 +5,7 @@ package enum LoginDecision: Sendable {
     /// Log in there with these credentials.
     case accept(BackEndChoice, BackEndCredentials)
     /// Wrong credentials; as `Verdict.refuse`.
-    case refuse(text: [UInt8], code: [UInt8]?, wait: Duration?)
+    case refuse(text: [UInt8], code: [UInt8]?, wait: Duration?, challenge: [UInt8]? = nil)
     /// The user is not known here; another authenticator may know it.
     case unknown
 }

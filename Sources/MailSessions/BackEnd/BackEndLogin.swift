@@ -17,6 +17,8 @@ package enum BackEndActivity: Sendable, Hashable {
     case startingTLS
     case sendingUser, sendingPassword
     case sendingLogin
+    /// CAPABILITY or CAPA.
+    case askingCapabilities
     case sendingHello, sendingXClient, sendingClientHello, sendingAuthentication, sendingMail, sendingRecipient
 }
 
@@ -36,6 +38,10 @@ package struct BackEndCredentials: Sendable {
     package var security: BackEndSecurity?
     /// Whom the back-end's certificate must be for, where the authenticator says so (`Auth-SSL-Backend-Name`).
     package var certificateName: String?
+    /// The mechanism by which the password, a token then, is shown to the back-end; nil for a password.
+    package var bearer: BearerMechanism?
+    /// They are what the client has shown, so that whoever refuses them refuses the client.
+    package var areClients = false
 
     package init(login: [UInt8], password: Secret?, smtpAuth: Bool? = nil) {
         self.login = login
@@ -55,6 +61,8 @@ package enum BackEndOutcome: Sendable, Equatable {
     case responseTooLong
     /// The back-end does not begin with TLS, which is demanded; `reply` as above. No credential was sent.
     case tlsRefused(reply: [UInt8])
+    /// The back-end does not offer this SASL mechanism, which the login needs. No credential was sent.
+    case mechanismNotOffered(String)
     /// The credentials cannot be sent in this protocol (NUL in any protocol, CR or LF in POP3 and in replayed SMTP lines), or a
     /// password is needed and none is known.
     case unsendableCredentials

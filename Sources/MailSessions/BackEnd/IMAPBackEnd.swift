@@ -6,6 +6,7 @@ import AsyncIO
 /// greeting --* OK--> userContinuation --+--> passwordContinuation --+--> result --tag OK--> over
 ///     |                                                                    ^
 ///     +-- * OK, LITERAL+ or LITERAL- announced: all three lines at once ---+
+///     +-- what needs SASL --> [capabilities] --> authenticating --tag OK--> over
 /// ```
 /// Credentials travel as literals, which need no escaping (security-checklist C5), and only a NUL
 /// cannot be in one (RFC 9051 §9, CHAR8). Untagged lines may come at any place, as SmarterMail and
@@ -20,15 +21,20 @@ package struct IMAPBackEnd: BackEndLogin {
 
     /// TLS is demanded before the login.
     private let startsTLS: Bool
-    /// Of our own STARTTLS; the client's tag is for its login.
+    /// Of our own STARTTLS and CAPABILITY; the client's tag is for its login.
     private static let startTLSTag = "tls"
+    private static let capabilityTag = "cap"
 
     private enum State {
-        case greeting(password: Secret)
-        case startTLS(password: Secret)
+        case greeting(BackEndProof)
+        case startTLS(BackEndProof)
         /// The back-end has agreed: the handshake is next.
-        case agreed(password: Secret)
-        case secured(password: Secret)
+        case agreed(BackEndProof)
+        case secured(BackEndProof)
+        /// CAPABILITY was asked.
+        case capabilities(BackEndSASL, IMAPCapabilities)
+        /// AUTHENTICATE was said, with the response or without.
+        case authenticating(BackEndSASL)
         case userContinuation(password: Secret)
         case passwordContinuation(password: Secret)
         case result
@@ -39,6 +45,8 @@ package struct IMAPBackEnd: BackEndLogin {
         switch state {
         case .greeting: .awaitingGreeting
         case .startTLS, .agreed, .secured: .startingTLS
+        case .capabilities: .askingCapabilities
+        case .authenticating: .sendingAuthentication
         case .userContinuation: .sendingLogin
         case .passwordContinuation: .sendingUser
         case .result: .sendingPassword
@@ -52,12 +60,12 @@ package struct IMAPBackEnd: BackEndLogin {
         login = credentials.login
         startsTLS = (credentials.security ?? settings.proxy.tls.security) == .startTLS
         replies = ReplyFramer(maximum: settings.proxy.buffer)
-        if let password = credentials.password, !password.contains(where: { $0 == ASCII.nul }),
-            !login.contains(ASCII.nul)
-        {
-            state = .greeting(password: password)
-        } else {
+        switch BackEndProof(credentials, settings.proxy) {
+        case .password(let password)?
+        where password.contains(where: { $0 == ASCII.nul }) || login.contains(ASCII.nul):
             state = .over(.unsendableCredentials)
+        case let proof?: state = .greeting(proof)
+        case nil: state = .over(.unsendableCredentials)
         }
     }
 
@@ -65,14 +73,15 @@ package struct IMAPBackEnd: BackEndLogin {
         while true {
             switch state {
             case .over(let outcome): return .finish(outcome)
-            case .agreed(let password):
-                state = .secured(password: password)
+            case .agreed(let proof):
+                state = .secured(proof)
                 return .startTLS
-            case .secured(let password):
+            case .secured(let proof):
                 // What it announced in clear counts no more.
-                replies.restart()
-                return .send(command(with: password, literals: .synchronisingOnly))
-            case .greeting, .startTLS, .userContinuation, .passwordContinuation, .result: break
+                return .send(logIn(with: proof, IMAPCapabilities()))
+            case .greeting, .startTLS, .capabilities, .authenticating, .userContinuation, .passwordContinuation,
+                .result:
+                break
             }
             switch replies.next(from: &input) {
             case .incomplete: return .receive
@@ -86,30 +95,37 @@ package struct IMAPBackEnd: BackEndLogin {
     /// Moves on by one line; returns what has to be said to it.
     private mutating func take(_ line: ReplyLine) -> [UInt8]? {
         switch state {
-        case .greeting(let password) where line.begins(with: "* OK") && startsTLS:
+        case .greeting(let proof) where line.begins(with: "* OK") && startsTLS:
             replies.restart()
-            state = .startTLS(password: password)
+            state = .startTLS(proof)
             return .line("\(IMAPBackEnd.startTLSTag) STARTTLS")
-        case .startTLS(let password):
+        case .startTLS(let proof):
             if line.begins(with: "TLS OK") {
-                state = .agreed(password: password)
+                state = .agreed(proof)
             } else if !line.begins(with: "* ") || line.begins(with: "* BYE") {
                 state = .over(.tlsRefused(reply: line.excerpt))
             }
             return nil
-        case .greeting(let password) where line.begins(with: "* OK"):
-            replies.restart()
-            return command(with: password, literals: LiteralSupport(greeting: line))
+        case .greeting(let proof) where line.begins(with: "* OK"):
+            return logIn(with: proof, IMAPCapabilities(greeting: line))
+        case .capabilities(let exchange, let offer): return takeCapabilities(line, exchange, offer)
+        case .authenticating(var exchange) where line.begins(with: "+"):
+            guard let answer = exchange.next() else {
+                state = .over(.invalidResponse(reply: line.excerpt))
+                return nil
+            }
+            state = .authenticating(exchange)
+            return .line([], answer)
         case .userContinuation(let password) where line.begins(with: "+"):
             state = .passwordContinuation(password: password)
             return login + Array(" ".utf8) + literal(password.count, synchronising: true)
         case .passwordContinuation(let password) where line.begins(with: "+"):
             state = .result
             return .line([], password)
-        case .userContinuation, .passwordContinuation, .result:
+        case .authenticating, .userContinuation, .passwordContinuation, .result:
             if line.begins(with: "* "), !line.begins(with: "* BYE") {
                 untagged += line.bytes
-            } else if case .result = state, isTaggedOK(line) {
+            } else if isLastStep, isTaggedOK(line) {
                 state = .over(.loggedIn(reply: untagged + line.bytes))
             } else {
                 state = .over(.invalidResponse(reply: line.excerpt))
@@ -127,9 +143,56 @@ package struct IMAPBackEnd: BackEndLogin {
         line.text.starts(with: tag) && line.text.dropFirst(tag.count).prefix(3).asciiUppercased == " OK"
     }
 
-    private mutating func command(with password: Secret, literals: LiteralSupport) -> [UInt8] {
+    /// All of the login was sent.
+    private var isLastStep: Bool {
+        switch state {
+        case .result: true
+        case .authenticating(let exchange): exchange.hasResponded
+        default: false
+        }
+    }
+
+    /// The first command of the login.
+    private mutating func logIn(with proof: BackEndProof, _ offer: IMAPCapabilities) -> [UInt8] {
+        replies.restart()
+        switch proof {
+        case .password(let password): return command(with: password, offer)
+        case .exchange(let exchange) where offer.offers(exchange.mechanism): return authenticate(exchange, offer)
+        // A greeting need not say everything.
+        case .exchange(let exchange):
+            state = .capabilities(exchange, IMAPCapabilities())
+            return .line("\(IMAPBackEnd.capabilityTag) CAPABILITY")
+        }
+    }
+
+    private mutating func takeCapabilities(
+        _ line: ReplyLine, _ exchange: BackEndSASL, _ offer: IMAPCapabilities
+    ) -> [UInt8]? {
+        var offer = offer
+        if line.begins(with: "CAP OK") {
+            replies.restart()
+            if offer.offers(exchange.mechanism) { return authenticate(exchange, offer) }
+            state = .over(.mechanismNotOffered(exchange.mechanism))
+        } else if line.begins(with: "* "), !line.begins(with: "* BYE") {
+            offer.take(line)
+            state = .capabilities(exchange, offer)
+        } else {
+            state = .over(.invalidResponse(reply: line.excerpt))
+        }
+        return nil
+    }
+
+    private mutating func authenticate(_ exchange: BackEndSASL, _ offer: IMAPCapabilities) -> [UInt8] {
+        var exchange = exchange
+        let command = exchange.command(
+            tag + Array(" AUTHENTICATE".utf8), limit: offer.takesInitialResponses ? .max : 0)
+        state = .authenticating(exchange)
+        return command
+    }
+
+    private mutating func command(with password: Secret, _ offer: IMAPCapabilities) -> [UInt8] {
         let verb = tag + Array(" LOGIN ".utf8)
-        guard literals.allows(login.count), literals.allows(password.count) else {
+        guard offer.allowsLiteral(login.count), offer.allowsLiteral(password.count) else {
             state = .userContinuation(password: password)
             return verb + literal(login.count, synchronising: true)
         }
@@ -141,39 +204,5 @@ package struct IMAPBackEnd: BackEndLogin {
     /// The announcement of a literal, line end included.
     private func literal(_ count: Int, synchronising: Bool) -> [UInt8] {
         .line("{\(count)\(synchronising ? "" : "+")}")
-    }
-}
-
-/// Which literals a server takes without being asked first (RFC 7888).
-private enum LiteralSupport {
-    case synchronisingOnly
-    /// LITERAL-: up to 4096 bytes.
-    case short
-    /// LITERAL+.
-    case any
-
-    /// Reads the capabilities a greeting may carry: `* OK [CAPABILITY IMAP4rev1 LITERAL+] ready`.
-    init(greeting: ReplyLine) {
-        let marker = "[CAPABILITY "
-        self = .synchronisingOnly
-        let rest = greeting.text.dropFirst("* OK ".utf8.count)
-        guard ReplyLine(bytes: Array(rest)).begins(with: marker) else { return }
-        let words = rest.dropFirst(marker.utf8.count).prefix { $0 != UInt8(ascii: "]") }
-        for word in words.split(separator: ASCII.space) {
-            switch word.asciiUppercased {
-            case "LITERAL+": self = .any
-            case "LITERAL-": if case .synchronisingOnly = self { self = .short }
-            default: break
-            }
-        }
-    }
-
-    /// Whether a literal of `count` bytes may be sent unasked.
-    func allows(_ count: Int) -> Bool {
-        switch self {
-        case .synchronisingOnly: false
-        case .short: count <= 4096
-        case .any: true
-        }
     }
 }

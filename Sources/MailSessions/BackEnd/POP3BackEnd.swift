@@ -1,9 +1,10 @@
 import AsyncIO
 
-/// Logs in at a POP3 back-end with USER and PASS (RFC 1939 §7).
+/// Logs in at a POP3 back-end with USER and PASS (RFC 1939 §7), or with AUTH (RFC 5034).
 ///
 /// ```
 /// greeting --+OK / USER--> user --+OK / PASS--> password --+OK--> over
+///     +------+OK / CAPA--> capabilities --. / AUTH--> authenticating --+OK--> over
 /// ```
 /// CR, LF and NUL would become lines of their own, so such credentials are never sent
 /// (security-checklist C5, nginx-mail.md §13 row 3).
@@ -17,11 +18,15 @@ package struct POP3BackEnd: BackEndLogin {
     private let startsTLS: Bool
 
     private enum State {
-        case greeting(password: Secret)
-        case startTLS(password: Secret)
+        case greeting(BackEndProof)
+        case startTLS(BackEndProof)
         /// The back-end has agreed: the handshake is next.
-        case agreed(password: Secret)
-        case secured(password: Secret)
+        case agreed(BackEndProof)
+        case secured(BackEndProof)
+        /// CAPA was asked; whether it has been agreed to, and whether the mechanism was among the answers.
+        case capabilities(BackEndSASL, hasBegun: Bool, isOffered: Bool)
+        /// AUTH was said, with the response or without.
+        case authenticating(BackEndSASL)
         case user(password: Secret)
         case password
         case over(BackEndOutcome)
@@ -31,6 +36,8 @@ package struct POP3BackEnd: BackEndLogin {
         switch state {
         case .greeting: .awaitingGreeting
         case .startTLS, .agreed, .secured: .startingTLS
+        case .capabilities: .askingCapabilities
+        case .authenticating: .sendingAuthentication
         case .user: .sendingUser
         case .password: .sendingPassword
         case .over: .readingReply
@@ -42,30 +49,32 @@ package struct POP3BackEnd: BackEndLogin {
         login = credentials.login
         startsTLS = (credentials.security ?? settings.proxy.tls.security) == .startTLS
         replies = ReplyFramer(maximum: settings.proxy.buffer)
-        if let password = credentials.password,
-            !password.contains(where: \.breaksLines), !login.contains(where: \.breaksLines)
-        {
-            state = .greeting(password: password)
-        } else {
+        switch BackEndProof(credentials, settings.proxy) {
+        case .password(let password)?
+        where password.contains(where: \.breaksLines) || login.contains(where: \.breaksLines):
             state = .over(.unsendableCredentials)
+        case let proof?: state = .greeting(proof)
+        case nil: state = .over(.unsendableCredentials)
         }
     }
+
+    /// The longest command with a response in it, CRLF included (RFC 5034 §4).
+    private static let commandMaximum = 255
 
     package mutating func next() -> Step<Never, Never, BackEndOutcome> {
         while true {
             switch state {
             case .over(let outcome): return .finish(outcome)
-            case .agreed(let password):
-                state = .secured(password: password)
+            case .agreed(let proof):
+                state = .secured(proof)
                 return .startTLS
-            case .secured(let password): return .send(begin(password))
-            case .greeting, .startTLS, .user, .password: break
+            case .secured(let proof): return .send(begin(proof))
+            case .greeting, .startTLS, .capabilities, .authenticating, .user, .password: break
             }
             switch replies.next(from: &input) {
             case .incomplete: return .receive
             case .tooLong: state = .over(.responseTooLong)
             case .line(let line):
-                replies.restart()
                 if let answer = take(line) { return .send(answer) }
             }
         }
@@ -73,6 +82,16 @@ package struct POP3BackEnd: BackEndLogin {
 
     /// Moves on by one reply; returns the command that follows it.
     private mutating func take(_ line: ReplyLine) -> [UInt8]? {
+        if case .capabilities(let exchange, let hasBegun, let isOffered) = state {
+            return takeCapability(line, exchange, hasBegun: hasBegun, isOffered: isOffered)
+        }
+        replies.restart()
+        if case .authenticating(var exchange) = state, line.begins(with: "+ ") || line.text.elementsEqual("+".utf8),
+            let answer = exchange.next()
+        {
+            state = .authenticating(exchange)
+            return .line([], answer)
+        }
         guard line.begins(with: "+OK") else {
             if case .startTLS = state {
                 state = .over(.tlsRefused(reply: line.excerpt))
@@ -82,27 +101,67 @@ package struct POP3BackEnd: BackEndLogin {
             return nil
         }
         switch state {
-        case .greeting(let password) where startsTLS:
-            state = .startTLS(password: password)
+        case .greeting(let proof) where startsTLS:
+            state = .startTLS(proof)
             return .line("STLS")
-        case .startTLS(let password):
-            state = .agreed(password: password)
+        case .startTLS(let proof):
+            state = .agreed(proof)
             return nil
-        case .greeting(let password):
-            return begin(password)
+        case .greeting(let proof):
+            return begin(proof)
         case .user(let password):
             state = .password
             return .line(Array("PASS ".utf8), password)
-        case .password:
+        case .authenticating(let exchange) where !exchange.hasResponded:
+            // Logged in without having been told who we are: not what is meant.
+            state = .over(.invalidResponse(reply: line.excerpt))
+            return nil
+        case .authenticating, .password:
             state = .over(.loggedIn(reply: line.bytes))
             return nil
-        case .agreed, .secured, .over:
+        case .capabilities, .agreed, .secured, .over:
             return nil
         }
     }
 
-    private mutating func begin(_ password: Secret) -> [UInt8] {
-        state = .user(password: password)
-        return .line(Array("USER ".utf8) + login)
+    private mutating func begin(_ proof: BackEndProof) -> [UInt8] {
+        replies.restart()
+        switch proof {
+        case .password(let password):
+            state = .user(password: password)
+            return .line(Array("USER ".utf8) + login)
+        case .exchange(let exchange):
+            state = .capabilities(exchange, hasBegun: false, isOffered: false)
+            return .line("CAPA")
+        }
+    }
+
+    /// Takes one line of the answer to CAPA, which ends with a dot (RFC 2449 §5); `SASL` lists mechanisms.
+    private mutating func takeCapability(
+        _ line: ReplyLine, _ exchange: BackEndSASL, hasBegun: Bool, isOffered: Bool
+    ) -> [UInt8]? {
+        guard hasBegun else {
+            let isAgreed = line.begins(with: "+OK")
+            state =
+                isAgreed
+                ? .capabilities(exchange, hasBegun: true, isOffered: false)
+                : .over(.mechanismNotOffered(exchange.mechanism))
+            return nil
+        }
+        guard line.text.elementsEqual(".".utf8) else {
+            let words = line.text.split(separator: ASCII.space).map(\.asciiUppercased)
+            let isListed = words.first == "SASL" && words.dropFirst().contains(exchange.mechanism)
+            state = .capabilities(exchange, hasBegun: true, isOffered: isOffered || isListed)
+            return nil
+        }
+        replies.restart()
+        guard isOffered else {
+            state = .over(.mechanismNotOffered(exchange.mechanism))
+            return nil
+        }
+        var exchange = exchange
+        let command = exchange.command(Array("AUTH".utf8), limit: POP3BackEnd.commandMaximum)
+        state = .authenticating(exchange)
+        return command
     }
 }

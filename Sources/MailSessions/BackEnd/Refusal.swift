@@ -14,4 +14,17 @@ extension MailProtocol {
                 && (code.first == UInt8(ascii: "4") || code.first == UInt8(ascii: "5"))
         }
     }
+
+    /// Whether a line refuses the credentials themselves, rather than fails for another reason (RFC 5530, RFC 3206,
+    /// RFC 4954 §6).
+    /// - Parameter line: without its line end.
+    package func blamesCredentials(_ line: [UInt8]) -> Bool {
+        switch self {
+        case .imap:
+            let words = line.split(separator: ASCII.space, maxSplits: 3).map(\.asciiUppercased)
+            return words.count > 2 && words[1] == "NO" && words[2] == "[AUTHENTICATIONFAILED]"
+        case .pop3: return line.prefix(11).asciiUppercased == "-ERR [AUTH]"
+        case .smtp: return line.starts(with: Array("535".utf8))
+        }
+    }
 }

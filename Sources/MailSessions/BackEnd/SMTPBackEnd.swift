@@ -6,7 +6,7 @@ import AsyncIO
 /// ```
 /// greeting --220--> hello --250--> [xclient --220|250--> [clientHello --250-->]]
 ///                     +--else, xclient auto and HELO from the client--> plainHello --250-->
-///     --> [authentication --235-->]                over: our own 235
+///     --> [authentication --235--> (--334--> our next words)]   over: our own 235
 ///     --> [mail --250--> recipient --any reply-->] over: the back-end's reply
 /// ```
 /// The bracketed parts depend on `xclient`, on the client's HELO, on `proxy_smtp_auth`, and on
@@ -22,6 +22,8 @@ package struct SMTPBackEnd: BackEndLogin {
     private let client: ClientFacts
     private let serverName: String
     private let proxy: ProxySettings
+    /// What the login needs SASL for, beside a password; nil where nobody logs in or a password does.
+    private var exchange: BackEndSASL?
 
     /// TLS is demanded and not there yet.
     private var mustStartTLS: Bool
@@ -60,8 +62,15 @@ package struct SMTPBackEnd: BackEndLogin {
         mustStartTLS = (credentials.security ?? settings.proxy.tls.security) == .startTLS
         replies = ReplyFramer(maximum: settings.proxy.buffer)
         state = .greeting
-        if !isSendable { state = .over(.unsendableCredentials) }
+        guard isSendable else {
+            state = .over(.unsendableCredentials)
+            return
+        }
+        if authenticates, case .exchange(let exchange)? = BackEndProof(credentials, proxy) { self.exchange = exchange }
     }
+
+    /// The longest command with a response in it, CRLF included (RFC 4954 §4).
+    private static let commandMaximum = 512
 
     package mutating func next() -> Step<Never, Never, BackEndOutcome> {
         while true {
@@ -89,9 +98,13 @@ package struct SMTPBackEnd: BackEndLogin {
         let lines = [envelope.helo, envelope.mailFrom, envelope.recipient].compactMap { $0 }
         guard !lines.contains(where: { $0.contains(where: \.breaksLines) }) else { return false }
         guard authenticates else { return true }
-        guard let password = credentials.password else { return false }
-        // RFC 4616 §2: NUL separates the parts.
-        return !credentials.login.contains(ASCII.nul) && !password.contains(where: { $0 == ASCII.nul })
+        switch BackEndProof(credentials, proxy) {
+        case nil: return false
+        case .exchange?: return true
+        case .password(let password)?:
+            // RFC 4616 §2: NUL separates the parts.
+            return !credentials.login.contains(ASCII.nul) && !password.contains(where: { $0 == ASCII.nul })
+        }
     }
 
     private var logsInWithPassword: Bool { credentials.smtpAuth ?? proxy.smtpAuth }
@@ -110,6 +123,11 @@ package struct SMTPBackEnd: BackEndLogin {
         guard text.count == 3 || text[3] == ASCII.space else {
             earlierLines += line.bytes
             return nil
+        }
+        if case .authentication = state, text.starts(with: Array("334".utf8)), let answer = exchange?.next() {
+            earlierLines = []
+            replies.restart()
+            return .line([], answer)
         }
         let reply = earlierLines + line.bytes
         earlierLines = []
@@ -135,7 +153,7 @@ package struct SMTPBackEnd: BackEndLogin {
         case .greeting, .startTLS: code == "220"
         case .hello, .plainHello, .clientHello, .mail: code == "250"
         case .xclient: code == "220" || code == "250"
-        case .authentication: code == "235"
+        case .authentication: code == "235" && exchange?.hasResponded != false
         case .recipient, .agreed, .secured, .over: true
         }
     }
@@ -151,15 +169,18 @@ package struct SMTPBackEnd: BackEndLogin {
             state = .agreed
             return nil
         case .hello:
-            guard let command = introduction(offer: reply) else { return logIn() }
+            guard let command = introduction(offer: reply) else { return logIn(offer: reply) }
             state = .xclient
             return .line(command)
         case .xclient:
-            guard let helo = envelope.helo, !helo.isEmpty else { return logIn() }
+            // Mechanisms are offered to whoever says EHLO, and what was offered before XCLIENT counts no more.
+            let needsOffer = exchange != nil
+            let helo = envelope.helo.flatMap { $0.isEmpty ? nil : $0 } ?? (needsOffer ? Array(serverName.utf8) : [])
+            guard !helo.isEmpty else { return logIn(offer: []) }
             state = .clientHello
-            return .line(Array("\(envelope.isExtended ? "EHLO" : "HELO") ".utf8) + helo)
+            return .line(Array("\(envelope.isExtended || needsOffer ? "EHLO" : "HELO") ".utf8) + helo)
         case .plainHello, .clientHello:
-            return logIn()
+            return logIn(offer: reply)
         case .authentication:
             state = .over(.loggedIn(reply: SMTPBackEnd.ownReply))
             return nil
@@ -189,31 +210,41 @@ package struct SMTPBackEnd: BackEndLogin {
 
     private mutating func hello() -> [UInt8] {
         state = .hello
-        let isExtended = proxy.xclient != .off || envelope.isExtended || mustStartTLS
+        let isExtended = proxy.xclient != .off || envelope.isExtended || mustStartTLS || exchange != nil
         return .line("\(isExtended ? "EHLO" : "HELO") \(serverName)")
     }
 
-    private mutating func logIn() -> [UInt8]? {
+    /// - Parameter offer: the last reply to HELO or EHLO.
+    private mutating func logIn(offer: [UInt8]) -> [UInt8]? {
         if envelope.recipient != nil, let mail = envelope.mailFrom {
             state = .mail
             return .line(mail)
+        }
+        if var exchange {
+            guard SMTPBackEnd.offers(exchange.mechanism, offer) else {
+                state = .over(.mechanismNotOffered(exchange.mechanism))
+                return nil
+            }
+            state = .authentication
+            let command = exchange.command(Array("AUTH".utf8), limit: SMTPBackEnd.commandMaximum)
+            self.exchange = exchange
+            return command
         }
         guard authenticates, let password = credentials.password else {
             state = .over(.loggedIn(reply: SMTPBackEnd.ownReply))
             return nil
         }
         state = .authentication
-        return .line(Array("AUTH PLAIN ".utf8), Secret(token(password)))
+        return .line(
+            Array("AUTH PLAIN ".utf8), BackEndSASL.plain(user: [], login: credentials.login, password: password))
     }
 
-    /// RFC 4616 §2, in base64.
-    private func token(_ password: Secret) -> [UInt8] {
-        var token: [UInt8] = []
-        token.reserveCapacity(credentials.login.count + password.count + 2)
-        token += [ASCII.nul] + credentials.login + [ASCII.nul]
-        token.append(password)
-        defer { wipe(&token) }
-        return Base64.encode(token)
+    /// Whether a reply to EHLO lists the mechanism (RFC 4954 §3); its first line holds a name only.
+    private static func offers(_ mechanism: String, _ reply: [UInt8]) -> Bool {
+        reply.split(separator: ASCII.lf).dropFirst().contains { line in
+            let words = line.dropFirst(4).split { $0 == ASCII.space || $0 == ASCII.cr }.map(\.asciiUppercased)
+            return words.first == "AUTH" && words.dropFirst().contains(mechanism)
+        }
     }
 
     /// What a client reads when the back-end has nothing of its own to say to it (nginx 0.7.31: 235, not 250).

@@ -32,6 +32,8 @@ extension CommandFrontEnd {
             case .greeting: greet()
             case .commands: guard readCommand() else { return .receive }
             case .response(let exchange): guard readResponse(exchange) else { return .receive }
+            case .acknowledgement(let mechanism, let refusal):
+                guard readAcknowledgement(of: refusal, mechanism) else { return .receive }
             case .verdict: preconditionFailure("a verdict is given before the next step")
             case .over(let outcome): return .finish(outcome)
             }
@@ -42,15 +44,41 @@ extension CommandFrontEnd {
         guard case .verdict = progress.stage else { preconditionFailure("a verdict answers a question") }
         switch verdict {
         case .accept: progress.stage = .over(.accepted(replyContext))
-        case .unavailable: end(.unavailable, saying: farewell(.internalError))
-        case .refuse(let text, let code, let wait):
+        case .unavailable: failTemporarily()
+        case .refuse(let text, let code, let wait, let challenge):
             let reply = refusal(text: text.withoutControls, code: code?.withoutControls)
-            forgetPartialLogin()
-            guard let wait, wait > .zero else { return end(.refused, saying: reply) }
-            progress.act(.pause(wait))
-            say(reply)
-            progress.stage = .commands
+            let wait = wait ?? .zero
+            if wait > .zero { progress.act(.pause(wait)) }
+            refuse(RefusedLogin(reply: reply, isLast: wait <= .zero), challenge)
         }
+    }
+
+    /// The client's password may be right. In the words of the standards it is told so, and may try again
+    /// over this connection, as often as it may make mistakes.
+    private mutating func failTemporarily() {
+        guard progress.settings.errorTexts == .rfc else {
+            return end(.unavailable, saying: farewell(.internalError))
+        }
+        let reply = progress.settings.mailProtocol.temporaryFailure(replyContext)
+        forgetPartialLogin()
+        guard !progress.countError() else { return end(.unavailable, saying: reply) }
+        say(reply)
+        progress.stage = .commands
+    }
+
+    private mutating func refuse(_ login: RefusedLogin, _ challenge: [UInt8]?) {
+        forgetPartialLogin()
+        guard let mechanism = progress.bearer,
+            let challenge = challenge ?? progress.settings.errorTexts.bearerChallenge
+        else { return conclude(login) }
+        say(.line(Array(challengePrefix.utf8) + challenge))
+        progress.stage = .acknowledgement(mechanism, login)
+    }
+
+    private mutating func conclude(_ login: RefusedLogin) {
+        guard !login.isLast else { return end(.refused, saying: login.reply) }
+        say(login.reply)
+        progress.stage = .commands
     }
 
     package mutating func forgetPartialLogin() {}
@@ -130,6 +158,27 @@ extension CommandFrontEnd {
             var exchange = exchange
             let step = exchange.respond(response)
             follow(exchange, step)
+        }
+        return true
+    }
+
+    /// Reads the client's answer to the challenge that said why its token was refused; false if it is not
+    /// complete yet. Any other answer is no valid command, as in freenginx.
+    private mutating func readAcknowledgement(of login: RefusedLogin, _ mechanism: BearerMechanism) -> Bool {
+        guard let frame = progress.lines.next(in: input, maximum: progress.settings.clientBuffer) else { return false }
+        switch frame {
+        case .tooLong: endInViolation(.tooLongCommand(excerpt: []))
+        case .malformed(_, let length), .line(_, let length):
+            if isTracing { trace(Array("***".utf8)) }
+            let isExpected = frame.content.map { input[0..<$0] == mechanism.acknowledgement } ?? false
+            input.consume(length)
+            if isExpected {
+                conclude(login)
+            } else if login.isLast {
+                end(.refused, saying: invalidCommandReply)
+            } else {
+                reject(isCounted: frame.isMalformed)
+            }
         }
         return true
     }

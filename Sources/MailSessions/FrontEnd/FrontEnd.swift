@@ -14,9 +14,9 @@ where Question == LoginAttempt, Answer == Verdict, Note == FrontEndNote, Outcome
 /// One submission of credentials.
 package struct LoginAttempt: Sendable {
     package var method: AuthenticationMethod
-    /// The login name, raw bytes; may be empty for `external` and `none`.
+    /// The login name, raw bytes; may be empty for `external`, `oauthBearer` and `none`.
     package var login: [UInt8]
-    /// The password, or the digest for `apop` and `cramMD5`; empty for `external` and `none`.
+    /// The password, the digest for `apop` and `cramMD5`, the token for `xoauth2` and `oauthBearer`; empty for `external` and `none`.
     package var password: Secret
     /// `<random.time@server_name>` for `apop` and `cramMD5`.
     package var salt: [UInt8]?
@@ -58,8 +58,9 @@ package enum Verdict: Sendable {
     case accept
     /// Wrong credentials, or a refusal that the authenticator words itself. `text` is free of control bytes.
     /// With `wait` the client may try again after it; without, the session ends after the reply.
-    /// `code` replaces the reply code (SMTP only, `Auth-Error-Code`).
-    case refuse(text: [UInt8], code: [UInt8]? = nil, wait: Duration? = nil)
+    /// `code` replaces the reply code (SMTP only, `Auth-Error-Code`). `challenge`, in base64, tells a client of
+    /// OAUTHBEARER or XOAUTH2 why its token is refused (`Auth-Error-SASL`).
+    case refuse(text: [UInt8], code: [UInt8]? = nil, wait: Duration? = nil, challenge: [UInt8]? = nil)
     /// Not the client's fault: the protocol's temporary error, then the end.
     case unavailable
 }
@@ -115,6 +116,8 @@ package enum FrontEndNote: Sendable, Equatable {
     case invalidPlainLogin
     case invalidPlainPassword
     case invalidCramMD5Hash
+    /// No message of OAUTHBEARER or XOAUTH2.
+    case invalidBearer(mechanism: String)
     /// SMTP MAIL without authentication.
     case rejected(excerpt: [UInt8])
     /// Bytes before the delayed SMTP greeting.

@@ -28,7 +28,10 @@ package struct IMAPFrontEnd: CommandFrontEnd {
     }
 
     package func refusal(text: [UInt8], code: [UInt8]?) -> [UInt8] {
-        tagged(Array("NO ".utf8) + text)
+        switch progress.settings.errorTexts {
+        case .nginx: tagged(Array("NO ".utf8) + text)
+        case .rfc: MailProtocol.imap.wrongCredentials(replyContext, text: text)
+        }
     }
 
     package func farewell(_ reason: Farewell) -> [UInt8] {

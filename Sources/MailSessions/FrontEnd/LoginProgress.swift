@@ -6,8 +6,9 @@ import AsyncIO
 /// ```
 ///   greeting ──▶ commands ◀──challenge, failure──▶ response
 ///      │          │ │  ▲                             │
-///      │          │ │  └─refused, may try again─┐    │
-///      │          │ └──credentials──▶ verdict ──┘ ◀──┘ credentials
+///      │          │ │  └─refused, may try again─┐    │            ┌──▶ acknowledgement ──▶ commands, over
+///      │          │ └──credentials──▶ verdict ──┘ ◀──┘ credentials │
+///      │          │                      └─token refused, challenge──┘
 ///      ▼          ▼                      ▼
 ///     over ◀── quit, violation ◀── accepted, refused, unavailable
 /// ```
@@ -22,6 +23,8 @@ package struct LoginProgress: Sendable {
         case response(SASLExchange)
         /// Asked, and not yet answered.
         case verdict
+        /// The next line answers the challenge that said why a token was refused.
+        case acknowledgement(BearerMechanism, RefusedLogin)
         case over(FrontEndOutcome)
     }
 
@@ -37,6 +40,8 @@ package struct LoginProgress: Sendable {
     private var errors = 0
     /// Credentials that were submitted.
     private var attempts = 0
+    /// The mechanism of the last ones, if they were a token.
+    private(set) var bearer: BearerMechanism?
 
     /// The progress of a client that was just accepted.
     init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory) {
@@ -69,6 +74,7 @@ package struct LoginProgress: Sendable {
     /// Hands credentials to whoever decides.
     mutating func ask(_ credentials: Credentials, envelope: SMTPEnvelope?) {
         attempts += 1
+        bearer = credentials.bearer
         stage = .verdict
         act(
             .ask(
@@ -82,4 +88,12 @@ package struct LoginProgress: Sendable {
         isSecure = true
         act(.startTLS)
     }
+}
+
+/// A login that was refused, before the client is told so.
+struct RefusedLogin: Sendable {
+    /// CRLF included.
+    var reply: [UInt8]
+    /// The session ends behind it.
+    var isLast: Bool
 }

@@ -33,7 +33,10 @@ package struct POP3FrontEnd: LineFrontEnd {
     package var replyContext: ReplyContext { ReplyContext() }
 
     package func refusal(text: [UInt8], code: [UInt8]?) -> [UInt8] {
-        .line(Array("-ERR ".utf8) + text)
+        switch progress.settings.errorTexts {
+        case .nginx: .line(Array("-ERR ".utf8) + text)
+        case .rfc: MailProtocol.pop3.wrongCredentials(replyContext, text: text)
+        }
     }
 
     package func farewell(_ reason: Farewell) -> [UInt8] {
@@ -108,6 +111,10 @@ package struct POP3FrontEnd: LineFrontEnd {
         var lines = ["+OK Capability list follows"]
         lines += progress.settings.capabilities.filter { !(progress.demandsTLS && $0 == "USER") }
         if !progress.demandsTLS { lines.append((["SASL"] + mechanisms).joined(separator: " ")) }
+        // That codes in brackets mean something (RFC 2449 §6.4, RFC 3206 §6).
+        if progress.settings.errorTexts == .rfc {
+            lines += ["RESP-CODES", "AUTH-RESP-CODE"].filter { !progress.settings.capabilities.contains($0) }
+        }
         // Behind USER it is too late for STLS.
         if case .start = state, progress.offersTLS { lines.append("STLS") }
         return (lines + ["."]).flatMap { [UInt8].line($0) }

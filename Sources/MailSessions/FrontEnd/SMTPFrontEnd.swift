@@ -28,9 +28,11 @@ package struct SMTPFrontEnd: LineFrontEnd {
     }
 
     package func refusal(text: [UInt8], code: [UInt8]?) -> [UInt8] {
-        let isFailure = code.map { SMTPFrontEnd.isFailure($0) } ?? false
-        let code = isFailure ? code ?? [] : Array("535 5.7.0".utf8)
-        return .line(code + [ASCII.space] + text)
+        let code = code.flatMap { SMTPFrontEnd.isFailure($0) ? $0 : nil }
+        switch progress.settings.errorTexts {
+        case .nginx: return .line((code ?? Array("535 5.7.0".utf8)) + [ASCII.space] + text)
+        case .rfc: return MailProtocol.smtp.wrongCredentials(replyContext, text: text, code: code)
+        }
     }
 
     package func farewell(_ reason: Farewell) -> [UInt8] {

@@ -4,7 +4,7 @@ import AsyncIO
 /// all three protocols, which only wrap challenges and read response lines.
 ///
 /// ```
-///   plain, external       ─▶ challenge ─response─▶ credentials
+///   plain, external, bearer ─▶ challenge ─response─▶ credentials
 ///   cramMD5               ─▶ salt ──────response─▶ credentials
 ///   loginName             ─▶ "Username:" ─response─▶ loginPassword ─▶ "Password:" ─response─▶ credentials
 /// ```
@@ -24,6 +24,7 @@ package struct SASLExchange: Sendable {
         case plain
         case external
         case cramMD5(salt: [UInt8])
+        case bearer(BearerMechanism)
         case loginName
         case loginPassword(name: [UInt8])
     }
@@ -39,6 +40,8 @@ package struct SASLExchange: Sendable {
         case .external: state = .external
         case .cramMD5: state = .cramMD5(salt: salts.next())
         case .login: state = .loginName
+        case .xoauth2: state = .bearer(.xoauth2)
+        case .oauthBearer: state = .bearer(.oauthBearer)
         }
     }
 
@@ -60,6 +63,7 @@ package struct SASLExchange: Sendable {
         switch state {
         case .plain: return plain(decoded)
         case .cramMD5(let salt): return cramMD5(decoded, salt: salt)
+        case .bearer(let mechanism): return bearer(decoded, mechanism)
         case .external:
             guard Credentials.admits(login: decoded) else { return .failed(nil) }
             return .credentials(Credentials(method: .external, login: decoded, password: Secret([])))
@@ -75,7 +79,7 @@ package struct SASLExchange: Sendable {
 
     private var challenge: [UInt8] {
         switch state {
-        case .plain: []
+        case .plain, .bearer: []
         case .loginName, .external: Base64.encode("Username:".utf8)
         case .loginPassword: Base64.encode("Password:".utf8)
         case .cramMD5(let salt): Base64.encode(salt)
@@ -107,6 +111,14 @@ package struct SASLExchange: Sendable {
         else { return .failed(.invalidCramMD5Hash) }
         return .credentials(Credentials(method: .cramMD5, login: login, password: Secret(digest), salt: salt))
     }
+
+    private func bearer(_ text: [UInt8], _ mechanism: BearerMechanism) -> Progress {
+        guard let message = BearerMessage(text, of: mechanism) else {
+            return .failed(.invalidBearer(mechanism: mechanism.rawValue))
+        }
+        return .credentials(
+            Credentials(method: mechanism.method, login: message.login, password: message.token, bearer: mechanism))
+    }
 }
 
 /// What a client submitted, whichever way.
@@ -115,6 +127,8 @@ struct Credentials: Sendable {
     let login: [UInt8]
     let password: Secret
     var salt: [UInt8]?
+    /// How a token was shown, where the password is one.
+    var bearer: BearerMechanism?
 
     /// Whether a login name can be passed on: control bytes would become commands, headers or log lines
     /// of their own further on (security-checklist B5, C1; CVE-2025-59028).

@@ -10,6 +10,10 @@ package enum SASLMechanism: String, Sendable, Hashable, CaseIterable {
     case cramMD5 = "CRAM-MD5"
     /// RFC 4422 appendix A.
     case external = "EXTERNAL"
+    /// Google's, before RFC 7628.
+    case xoauth2 = "XOAUTH2"
+    /// RFC 7628.
+    case oauthBearer = "OAUTHBEARER"
 
     /// Whether a client may use it, offered or not: PLAIN and LOGIN always work, as with nginx, the
     /// others where configured, with an initial response or without (nginx-mail.md §4.3, §13 row 1).
@@ -18,6 +22,8 @@ package enum SASLMechanism: String, Sendable, Hashable, CaseIterable {
         case .plain, .login: true
         case .cramMD5: configured.contains(.cramMD5)
         case .external: configured.contains(.external)
+        case .xoauth2: configured.contains(.xoauth2)
+        case .oauthBearer: configured.contains(.oauthBearer)
         }
     }
 
@@ -28,7 +34,7 @@ package enum SASLMechanism: String, Sendable, Hashable, CaseIterable {
             case .plain: configured.contains(.plain)
             // `pop3_auth plain` means both; POP3 has no word of its own for LOGIN.
             case .login: configured.contains(mailProtocol == .pop3 ? .plain : .login)
-            case .cramMD5, .external: mechanism.isAccepted(by: configured)
+            case .cramMD5, .external, .xoauth2, .oauthBearer: mechanism.isAccepted(by: configured)
             }
         }
     }

@@ -70,6 +70,10 @@ package struct ClientCertificate: Sendable, Hashable {
     package var pem: String?
     /// The subject's common name.
     package var commonName: String?
+    /// The first e-mail address of the subject, else of the alternative names.
+    package var emailAddress: String?
+    /// The subject's user id.
+    package var userID: String?
     /// Shown in this connection rather than remembered with the session.
     package var isFromThisConnection = true
 

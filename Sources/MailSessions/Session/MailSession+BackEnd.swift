@@ -20,7 +20,7 @@ extension MailSession {
             }
             return socket
         } catch {
-            throw backEndFailed(.io(error))
+            throw backEndFailed(.io(error), request)
         }
     }
 
@@ -39,7 +39,7 @@ extension MailSession {
                 })
         } catch {
             if context.phase != .handshakingWithBackEnd { context.phase = .loggingInAtBackEnd(login.activity) }
-            throw backEndFailed(.io(error))
+            throw backEndFailed(.io(error), request)
         }
         context.phase = .loggingInAtBackEnd(login.activity)
         switch outcome {
@@ -49,22 +49,40 @@ extension MailSession {
             let isPassedOn =
                 server.settings.proxy.passesErrorMessage && server.settings.mailProtocol.isRefusal(reply)
             throw backEndFailed(
-                .invalidResponse(reply, isPassedOn: isPassedOn), saying: isPassedOn ? .line(reply) : nil)
+                .invalidResponse(reply, isPassedOn: isPassedOn), request, saying: isPassedOn ? .line(reply) : nil)
         case .responseTooLong:
             let beginning = login.input[0..<min(login.input.count, FrontEndNote.excerptMaximum)]
-            throw backEndFailed(.responseTooLong(beginning.withoutControls))
-        case .tlsRefused(let reply): throw backEndFailed(.tlsRefused(reply))
-        case .unsendableCredentials: throw backEndFailed(.unsendableCredentials)
+            throw backEndFailed(.responseTooLong(beginning.withoutControls), request)
+        case .tlsRefused(let reply): throw backEndFailed(.tlsRefused(reply), request)
+        case .mechanismNotOffered(let mechanism): throw backEndFailed(.mechanismNotOffered(mechanism), request)
+        case .unsendableCredentials: throw backEndFailed(.unsendableCredentials, request)
         }
     }
 
-    private func backEndFailed(_ failure: BackEndFailure, saying reply: [UInt8]? = nil) -> SessionEnd {
+    /// - Parameter reply: the back-end's own words, where they are passed on.
+    private func backEndFailed(
+        _ failure: BackEndFailure, _ request: Request, saying reply: [UInt8]? = nil
+    ) -> SessionEnd {
         if case .io(.cancelled) = failure {
             client.sendAtOnce(server.farewell(.shutdown))
             return .cancelled
         }
         report(.backEndFailed(failure))
-        client.sendAtOnce(reply ?? server.farewell(.internalError))
+        client.sendAtOnce(reply ?? answer(to: failure, request))
         return .unavailable
+    }
+
+    /// What the client reads. Where the authenticator has accepted it, a refusal is no reason to ask for another
+    /// password, but for one case: what was refused is the client's own password or token, and the back-end
+    /// says that it is wrong.
+    private func answer(to failure: BackEndFailure, _ request: Request) -> [UInt8] {
+        guard server.settings.errorTexts == .rfc else { return server.farewell(.internalError) }
+        let mailProtocol = server.settings.mailProtocol
+        if case .invalidResponse(let reply, _) = failure, request.credentials.areClients,
+            mailProtocol.blamesCredentials(reply)
+        {
+            return mailProtocol.wrongCredentials(request.context, text: AuthenticatorChain.refusal)
+        }
+        return mailProtocol.temporaryFailure(request.context)
     }
 }

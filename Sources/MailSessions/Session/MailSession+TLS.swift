@@ -115,6 +115,8 @@ extension ClientTLS {
         var certificate = ClientCertificate(
             subject: shown.subject, issuer: shown.issuer, serial: shown.serial, fingerprint: shown.fingerprint)
         certificate.commonName = shown.commonName
+        certificate.emailAddress = shown.emailAddress
+        certificate.userID = shown.userID
         certificate.isFromThisConnection = !facts.isResumed
         if withText { certificate.pem = shown.pem }
         self.certificate = certificate

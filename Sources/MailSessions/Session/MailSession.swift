@@ -243,20 +243,27 @@ package actor MailSession {
         _ accepted: inout (backEnd: SocketAddress, credentials: BackEndCredentials)?
     ) async throws(IOError) -> Verdict {
         context.phase = .askingAuthenticator
-        context.login = attempt.login
         defer { context.phase = .authenticating }
+        guard let attempt = attempt.identified(by: facts.tls, server.settings.clientIdentity) else {
+            let text = Array("No verified SSL certificate".utf8)
+            report(.loginRefused(text: text))
+            return .refuse(text: text)
+        }
+        context.login = attempt.login
         do throws(AuthenticatorFailure) {
             let decision = try await server.authenticator.decide(attempt, of: facts, in: client.scope) { failure in
                 report(.authenticatorFailed(failure))
             }
             switch decision {
-            case .accept(let choice, let credentials):
+            case .accept(let choice, var credentials):
+                credentials.areClients =
+                    credentials.password === attempt.password && server.settings.proxy.master == nil
                 accepted = (try backEnd(choice), credentials)
                 context.login = credentials.login
                 return .accept
-            case .refuse(let text, let code, let wait):
+            case .refuse(let text, let code, let wait, let challenge):
                 report(.loginRefused(text: text))
-                return .refuse(text: text, code: code, wait: wait)
+                return .refuse(text: text, code: code, wait: wait, challenge: challenge)
             case .unknown: preconditionFailure("the chain knows whoever nobody knows")
             }
         } catch {

@@ -43,6 +43,10 @@ package struct ServerSettings: Sendable {
     /// `proxy_pass`: the back-end when the authenticator names none.
     package var backEnd: SocketAddress?
     package var proxy = ProxySettings()
+    /// `ssl_client_identity`; nil for `off`.
+    package var clientIdentity: ClientIdentity?
+    /// `error_texts`.
+    package var errorTexts = ErrorTexts.nginx
     /// Commands are noted one by one, for a log at level debug; credentials never are.
     package var tracesCommands = false
 
@@ -140,6 +144,10 @@ package struct ProxySettings: Sendable {
     package var xclient = XClientPolicy.on
     package var proxyProtocol: ProxyProtocolVersion?
     package var tls = BackEndTLS()
+    /// `proxy_master_user`: who logs in at back-ends in the users' names; nil where users do so themselves.
+    package var master: MasterUser?
+    /// `proxy_pass_token`: back-ends get the tokens of OAUTHBEARER and XOAUTH2.
+    package var passesToken = false
 
     package init() {}
 }

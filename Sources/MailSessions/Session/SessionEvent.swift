@@ -57,6 +57,8 @@ package enum BackEndFailure: Error, Sendable, Equatable {
     case responseTooLong([UInt8])
     /// It does not begin with TLS, which is demanded; one line, bounded, control bytes replaced.
     case tlsRefused([UInt8])
+    /// It does not offer the SASL mechanism that the login needs.
+    case mechanismNotOffered(String)
     /// The credentials cannot be sent in this protocol, or none are known.
     case unsendableCredentials
 }

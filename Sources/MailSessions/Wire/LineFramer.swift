@@ -25,6 +25,8 @@ package struct LineFramer: Sendable {
         /// More than the maximum without an end of line: nothing can be made of the rest.
         case tooLong
 
+        var isMalformed: Bool { if case .malformed = self { true } else { false } }
+
         /// The length without the line's end, where there is one.
         var content: Int? {
             switch self {

@@ -10,8 +10,15 @@ package enum AuthenticationMethod: String, Sendable, Hashable {
     case apop
     case cramMD5 = "cram-md5"
     case external
+    /// SASL XOAUTH2; the password is the token.
+    case xoauth2
+    /// SASL OAUTHBEARER; the password is the token.
+    case oauthBearer = "oauthbearer"
     /// SMTP without authentication (`smtp_auth none`).
     case none
+
+    /// Whether the password is a token of OAuth 2.0.
+    package var isBearer: Bool { self == .xoauth2 || self == .oauthBearer }
 }
 
 /// The mechanisms a server is configured with (`imap_auth`, `pop3_auth`, `smtp_auth`).
@@ -25,4 +32,6 @@ package struct MechanismSet: OptionSet, Sendable, Hashable {
     package static let cramMD5 = MechanismSet(rawValue: 8)
     package static let external = MechanismSet(rawValue: 16)
     package static let none = MechanismSet(rawValue: 32)
+    package static let xoauth2 = MechanismSet(rawValue: 64)
+    package static let oauthBearer = MechanismSet(rawValue: 128)
 }

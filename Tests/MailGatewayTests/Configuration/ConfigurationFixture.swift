@@ -11,11 +11,12 @@ enum ConfigurationFixture {
     /// A certificate that is always there.
     private static let authority = TestAuthority().certificate
 
-    /// Reads `text` as the main file beside `files` (paths relative to its directory, or absolute).
+    /// Reads `text` as the main file beside a certificate, a password and `files` (paths relative to its directory, or absolute).
     static func load(
         _ text: String, files: [String: String] = [:], globalDirectives: String = ""
     ) throws(ConfigurationError) -> Configuration {
         var texts = [path: Array(text.utf8), "/etc/gw/authority.pem": authority]
+        texts["/etc/gw/master.password"] = Array("all powerful\n".utf8)
         for (name, content) in files { texts[joined("/etc/gw", name)] = Array(content.utf8) }
         return try Configuration.load(
             path: path, prefix: "/var/gw", globalDirectives: globalDirectives, source: MemorySource(texts),

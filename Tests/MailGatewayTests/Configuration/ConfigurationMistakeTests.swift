@@ -157,7 +157,9 @@ import Testing
         Mistake("timeout 1s;", "It may stand in: mail, server."),
         Mistake("user;", "Its form is: user user [group];"),
         Mistake("events { use select; }", "It must be one of: io_uring, epoll."),
-        Mistake("mail { smtp_auth plain foo; }", "Each must be one of: plain, login, cram-md5, external, none."),
+        Mistake(
+            "mail { smtp_auth plain foo; }",
+            "Each must be one of: plain, login, cram-md5, external, none, xoauth2, oauthbearer."),
         Mistake("mail { max_errors -1; }", "It must be a number from 0 to 1000000."),
         Mistake(
             "mail { imap_client_buffer 1; }", "It must be a size such as 4096, 4k or 1m, from 128 to 16777216 bytes."),

@@ -97,7 +97,9 @@ struct DirectiveRow: Sendable {
         ["imap", "pop3", "smtp"].flatMap { prefix in
             [
                 text("\(prefix)_capabilities", "A \"B 1\"", "C"), size("\(prefix)_client_buffer"),
-                DirectiveRow("\(prefix)_auth", "CRAM-MD5", "plain external", refused: "x", "invalid value \"x\""),
+                DirectiveRow(
+                    "\(prefix)_auth", "CRAM-MD5", "plain external OAuthBearer xoauth2", refused: "x",
+                    "invalid value \"x\""),
             ]
         } + [time("smtp_greeting_delay")]
 
@@ -112,6 +114,10 @@ struct DirectiveRow: Sendable {
             "open() \"/etc/gw/gone\" failed (2: No such file or directory)"),
         DirectiveRow(
             "proxy_pass", "192.0.2.1:143", "unix:/run/b", refused: "name:143", "\"proxy_pass\" directive invalid value"),
+        DirectiveRow("error_texts", "rfc", "nginx", refused: "x", "invalid value \"x\""),
+        DirectiveRow("ssl_client_identity", "cn", "email", refused: "x", "invalid value \"x\""),
+        flag("proxy_pass_token"), text("proxy_master_user"),
+        text("proxy_master_password_file", "master.password", "master.password"),
         size("proxy_buffer"), time("proxy_timeout"), flag("proxy_pass_error_message"), flag("proxy_smtp_auth"),
         DirectiveRow("proxy_protocol", "on", "v2", refused: "v3", "invalid value \"v3\""),
         DirectiveRow(

@@ -95,7 +95,9 @@ import Testing
 
     /// Directives whose value shows in no text: certificates become a TLS context, which
     /// `TLSConfigurationTests` looks at; accounts print nothing of themselves.
-    private static let opaque: Set<String> = ["auth_file", "starttls", "ssl"]
+    private static let opaque: Set<String> = [
+        "auth_file", "starttls", "ssl", "proxy_master_user", "proxy_master_password_file",
+    ]
 
     private static let inherited = directives.filter { directive in
         guard directive.contexts == [.mail, .server] || directive.name == "error_log" else { return false }
@@ -143,12 +145,14 @@ import Testing
     /// A whole configuration with `said` from line 3 on.
     private static func configuration(_ said: String, in context: DirectiveContexts) -> String {
         let auth = said.hasPrefix("auth_file") ? "" : "auth_http 192.0.2.9;"
-        let server = "\(auth) \(said.hasPrefix("proxy_pass") ? "" : "proxy_pass 192.0.2.8:1;")"
+        // Whoever logs in for all has a password; where it is, is said where the name is not.
+        let master = said.hasPrefix("proxy_master_user") ? "proxy_master_password_file master.password;" : ""
+        let server = "\(auth) \(master) \(said.hasPrefix("proxy_pass ") ? "" : "proxy_pass 192.0.2.8:1;")"
         switch context {
         case .main where said.hasPrefix("events"): return "\n\n\(said)\n"
         case .main: return "events { }\n\n\(said)\n"
         case .events: return "events {\n\n\(said)\n}\n"
-        case .mail: return "events { } mail {\n\n\(said)\nserver { listen 143; auth_http 192.0.2.9; } }\n"
+        case .mail: return "events { } mail {\n\n\(said)\nserver { listen 143; auth_http 192.0.2.9; \(master) } }\n"
         default: return "events { } mail { server { listen 143;\n\n\(said)\n\(server) } }\n"
         }
     }

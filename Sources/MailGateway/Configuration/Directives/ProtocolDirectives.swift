@@ -6,9 +6,10 @@ enum ProtocolDirectives {
     static let pop3Capabilities = capabilities("pop3", default: "TOP USER UIDL", "CAPA")
     static let smtpCapabilities = capabilities("smtp", default: "", "EHLO")
 
-    static let imapMechanisms = mechanisms("imap", [plain, login, cramMD5, external], default: "plain")
-    static let pop3Mechanisms = mechanisms("pop3", [plain, apop, cramMD5, external], default: "plain")
-    static let smtpMechanisms = mechanisms("smtp", [plain, login, cramMD5, external, none], default: "plain login")
+    static let imapMechanisms = mechanisms("imap", [plain, login, cramMD5, external] + bearer, default: "plain")
+    static let pop3Mechanisms = mechanisms("pop3", [plain, apop, cramMD5, external] + bearer, default: "plain")
+    static let smtpMechanisms = mechanisms(
+        "smtp", [plain, login, cramMD5, external, none] + bearer, default: "plain login")
 
     static let imapClientBuffer = clientBuffer("imap")
     static let pop3ClientBuffer = clientBuffer("pop3")
@@ -44,6 +45,7 @@ enum ProtocolDirectives {
     private static let cramMD5: Mechanism = ("cram-md5", .cramMD5)
     private static let external: Mechanism = ("external", .external)
     private static let none: Mechanism = ("none", .none)
+    private static let bearer: [Mechanism] = [("xoauth2", .xoauth2), ("oauthbearer", .oauthBearer)]
 
     private static func capabilities(_ prefix: String, default text: String, _ command: String) -> Setting<[String]> {
         Setting(
@@ -57,7 +59,8 @@ enum ProtocolDirectives {
     > {
         Setting(
             "\(prefix)_auth", in: [.mail, .server], .mask(words), default: text, repetition: .adds,
-            "The ways to log in that clients are offered."
+            "The ways to log in that clients are offered. `xoauth2` and `oauthbearer`, which show a token, are not in "
+                + "nginx."
                 + (prefix == "pop3" ? " `plain` offers LOGIN as well." : "")
                 + (prefix == "smtp" ? " `none` lets clients send mail without a login." : ""))
     }
