@@ -43,7 +43,7 @@ import Testing
             do throws(IOError) {
                 _ = try await Conversation(over: near, timeout: timeout).run(
                     &dialogue, note: { run.notes.append($0) },
-                    startTLS: { (_) async throws(IOError) in throw .tls(.notConfigured) },
+                    startTLS: { (_, _) async throws(IOError) in throw .tls(.notConfigured) },
                     answer: { (question) async throws(IOError) in
                         try await executor.sleep(until: executor.now + delay, scope: scope)
                         return "\(question)!"
@@ -93,7 +93,7 @@ import Testing
             let (near, far) = try await executor.connectedPair(in: scope)
             var dialogue = Listed(steps: [.send([1]), .note("between"), .send([2]), .send([3]), .ask("who")])
             _ = try await Conversation(over: near, timeout: .seconds(5)).run(
-                &dialogue, note: { _ in }, startTLS: { (_) async throws(IOError) in },
+                &dialogue, note: { _ in }, startTLS: { (_, _) async throws(IOError) in nil },
                 answer: { (_) async throws(IOError) in
                     var queue = ByteQueue()
                     #expect(try await far.receive(into: &queue, deadline: .never) == 3)
@@ -149,7 +149,7 @@ import Testing
             var dialogue = Listed(steps: [.send([1]), .receive, .send([2])])
             do throws(IOError) {
                 _ = try await Conversation(over: near, timeout: .seconds(5)).run(
-                    &dialogue, note: { _ in }, startTLS: { (_) async throws(IOError) in },
+                    &dialogue, note: { _ in }, startTLS: { (_, _) async throws(IOError) in nil },
                     answer: { (_) async throws(IOError) in "" })
                 return nil
             } catch {

@@ -15,11 +15,14 @@ package struct Conversation: Sendable {
         firstDeadline = deadline ?? socket.executor.now + timeout
     }
 
-    /// Does the TLS handshake that a dialogue asks for, before the deadline.
-    package typealias StartTLS = (Instant) async throws(IOError) -> Void
+    /// Does the TLS handshake that a dialogue asks for, before the deadline, and tells the dialogue what came of it.
+    ///
+    /// Returns the time for each stretch from here on where it changes, because the peer turned out to want somebody
+    /// else (SNI); nil leaves the budget as it is.
+    package typealias StartTLS<D> = (inout D, Instant) async throws(IOError) -> Duration?
 
     /// Runs a dialogue that neither asks nor reports.
-    package func run<D: Dialogue>(_ dialogue: inout D, startTLS: StartTLS) async throws(IOError) -> D.Outcome
+    package func run<D: Dialogue>(_ dialogue: inout D, startTLS: StartTLS<D>) async throws(IOError) -> D.Outcome
     where D.Question == Never, D.Note == Never, D.Answer == Never {
         func answer(_ question: Never) -> Never {}
         return try await run(&dialogue, note: { _ in }, startTLS: startTLS, answer: answer)
@@ -29,7 +32,7 @@ package struct Conversation: Sendable {
     package func run<D: Dialogue>(_ dialogue: inout D) async throws(IOError) -> D.Outcome
     where D.Question == Never, D.Note == Never, D.Answer == Never {
         // Where no TLS is to be had: never go on in clear.
-        try await run(&dialogue, startTLS: { (_) async throws(IOError) in throw .tls(.notConfigured) })
+        try await run(&dialogue, startTLS: { (_, _) async throws(IOError) in throw .tls(.notConfigured) })
     }
 
     /// Runs `dialogue` to its outcome.
@@ -37,10 +40,11 @@ package struct Conversation: Sendable {
     /// Throws `closed` when the peer ends the stream where the dialogue needs more, and whatever
     /// the socket or `answer` throws. Sent bytes are wiped: they may hold a password.
     package func run<D: Dialogue>(
-        _ dialogue: inout D, note: (D.Note) -> Void, startTLS: StartTLS,
+        _ dialogue: inout D, note: (D.Note) -> Void, startTLS: StartTLS<D>,
         answer: (D.Question) async throws(IOError) -> D.Answer
     ) async throws(IOError) -> D.Outcome {
         var deadline = firstDeadline
+        var timeout = timeout
         var output: [UInt8] = []
         defer { wipe(&output) }
         while true {
@@ -58,7 +62,10 @@ package struct Conversation: Sendable {
                 try await flush(&output, deadline)
                 // The agreement was the last that counts in clear (security-checklist A1, A2).
                 guard dialogue.input.isEmpty else { throw .tls(.injected) }
-                try await startTLS(deadline)
+                if let another = try await startTLS(&dialogue, deadline) {
+                    timeout = another
+                    deadline = socket.executor.now + timeout
+                }
             case .ask(let question):
                 try await flush(&output, deadline)
                 dialogue.resume(try await answer(question))

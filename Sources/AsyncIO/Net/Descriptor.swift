@@ -5,8 +5,8 @@
 package final class Descriptor: Sendable {
     package let number: Int32
     private let executor: RingExecutor
-    private let place: ConnectionBudget?
-    // Safety: touched on the executor's thread only, like all that is done with the descriptor.
+    // Safety: both are touched on the executor's thread only, like all that is done with the descriptor.
+    private nonisolated(unsafe) var place: ConnectionBudget?
     private nonisolated(unsafe) var engine: TLSEngine?
 
     /// The TLS of the connection; nil in clear. Only `Socket` puts it there, before the handshake begins.
@@ -19,12 +19,19 @@ package final class Descriptor: Sendable {
     package init(adopting number: Int32, of executor: RingExecutor, place budget: ConnectionBudget? = nil) {
         self.number = number
         self.executor = executor
-        place = budget
+        unsafe place = budget
+    }
+
+    /// Gives its place back and takes one in `budget` instead; false, and none is left, where that has no room.
+    package func move(to budget: ConnectionBudget) -> Bool {
+        unsafe place?.giveBack()
+        unsafe place = budget.take() ? budget : nil
+        return unsafe place != nil
     }
 
     deinit {
         if let farewell = tls?.close(), !farewell.isEmpty { executor.kernel.sendAtOnce(farewell, on: number) }
         executor.kernel.close(number)
-        place?.giveBack()
+        unsafe place?.giveBack()
     }
 }

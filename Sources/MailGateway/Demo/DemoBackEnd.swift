@@ -104,7 +104,7 @@ struct DemoBackEnd: Sendable {
         var server = server
         do throws(IOError) {
             _ = try await Conversation(over: socket, timeout: DemoBackEnd.silence).run(
-                &server, note: { _ in }, startTLS: { (_) async throws(IOError) in throw .tls(.notConfigured) },
+                &server, note: { _ in }, startTLS: { (_, _) async throws(IOError) in throw .tls(.notConfigured) },
                 answer: { await keeper.answer($0) })
         } catch {
             // The client hung up, was silent for too long, or the demo ends.

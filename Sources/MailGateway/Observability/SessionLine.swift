@@ -30,6 +30,8 @@ struct SessionLine {
             self.init(level, SessionLine.text(fault), while: action, context)
         case .accessDenied:
             self.init(level, "access forbidden by rule", while: nil, context)
+        case .tooManyClients(let maximum):
+            self.init(level, "\(maximum) max_connections are not enough", while: nil, context)
         case .secured(let tls):
             let reused = tls.isResumed ? ", reused session" : ""
             self.init(level, "SSL: \(tls.version), cipher: \(tls.cipher)\(reused)", while: action, context)
@@ -204,7 +206,7 @@ struct SessionLine {
     /// How severe an event is: what clients do is `info`, what services and back-ends do wrong `error`.
     static func level(_ event: SessionEvent) -> LogLevel {
         switch event {
-        case .authenticatorFailed(.unreachable(_, .noPlace)), .backEndFailed(.io(.noPlace)): .alert
+        case .authenticatorFailed(.unreachable(_, .noPlace)), .backEndFailed(.io(.noPlace)), .tooManyClients: .alert
         case .backEndFailed(.io(.timedOut)), .backEndFailed(.invalidResponse(_, isPassedOn: true)): .info
         case .authenticatorFailed, .backEndFailed, .proxyHeaderRefused, .accessDenied, .clientNameFailed: .error
         case .relaySourceFailed(.backEnd, _), .ended(.relayed(.failed(_, sendingTo: .backEnd), _, _, _)): .error

@@ -83,6 +83,8 @@ extension CommandFrontEnd {
 
     package mutating func forgetPartialLogin() {}
 
+    package mutating func goOn(by settings: ServerSettings) { progress.goOn(by: settings) }
+
     /// Whether commands are to be noted with `trace`.
     var isTracing: Bool { progress.settings.tracesCommands }
 

@@ -9,6 +9,10 @@ where Question == LoginAttempt, Answer == Verdict, Note == FrontEndNote, Outcome
     /// The protocol's line for a client that must go for a reason of ours; CRLF included.
     /// It may come at any moment, also before the greeting.
     func farewell(_ reason: Farewell) -> [UInt8]
+
+    /// Goes on by the settings of another server of the same protocol, which the client has asked for by name when
+    /// TLS began; nothing was said since.
+    mutating func goOn(by settings: ServerSettings)
 }
 
 /// One submission of credentials.

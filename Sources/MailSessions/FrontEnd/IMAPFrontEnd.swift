@@ -46,6 +46,11 @@ package struct IMAPFrontEnd: CommandFrontEnd {
         }
     }
 
+    package mutating func goOn(by settings: ServerSettings) {
+        progress.goOn(by: settings)
+        commands = IMAPCommandFramer(maximum: settings.clientBuffer, bareLineFeed: settings.bareLineFeed)
+    }
+
     package mutating func greet() {
         say("* OK IMAP4 ready")
         progress.stage = .commands

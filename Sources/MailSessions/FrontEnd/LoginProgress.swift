@@ -28,7 +28,7 @@ package struct LoginProgress: Sendable {
         case over(FrontEndOutcome)
     }
 
-    let settings: ServerSettings
+    private(set) var settings: ServerSettings
     var stage = Stage.greeting
     var lines: LineFramer
     var salts: SaltFactory
@@ -81,6 +81,13 @@ package struct LoginProgress: Sendable {
                 LoginAttempt(
                     method: credentials.method, login: credentials.login, password: credentials.password,
                     salt: credentials.salt, number: attempts, envelope: envelope)))
+    }
+
+    /// Another server's from here on; what was counted stays counted.
+    mutating func goOn(by settings: ServerSettings) {
+        self.settings = settings
+        lines = LineFramer(bareLineFeed: settings.bareLineFeed)
+        salts.serverName = settings.name
     }
 
     /// Secure from here on; the handshake is the carrier's.

@@ -18,7 +18,8 @@ package struct SaltFactory: Sendable {
         }
     }
 
-    private let serverName: String
+    /// What stands behind the `@`.
+    var serverName: String
     private let nonce: @Sendable (Int) -> Nonce
     private var ordinal = 0
 

@@ -34,8 +34,9 @@ extension MailSession {
             let conversation = Conversation(over: socket, timeout: server.settings.timeout, deadline: deadline)
             outcome = try await conversation.run(
                 &login,
-                startTLS: { (deadline) async throws(IOError) in
+                startTLS: { (_, deadline) async throws(IOError) in
                     try await secure(socket, request.credentials, deadline)
+                    return nil
                 })
         } catch {
             if context.phase != .handshakingWithBackEnd { context.phase = .loggingInAtBackEnd(login.activity) }

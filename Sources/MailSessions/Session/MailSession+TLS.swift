@@ -4,56 +4,72 @@ import AsyncIO
 extension MailSession {
     /// The handshake of a client that begins with it.
     /// - Parameter early: what came behind a PROXY header.
-    func secureClient(_ early: [UInt8]) async throws(SessionEnd) -> ClientTLS {
+    func secureClient(_ early: [UInt8], _ facts: inout ClientFacts) async throws(SessionEnd) {
         context.phase = .handshaking
         do throws(IOError) {
-            return try await shakeHands(early, client.executor.now + server.settings.timeout)
+            _ = try await shakeHands(&facts, early, client.executor.now + server.settings.timeout)
         } catch {
             throw clientFailed(error)
         }
     }
 
-    /// The handshake that the front-end has agreed to.
-    func startTLS(_ deadline: Instant) async throws(IOError) -> ClientTLS {
+    /// The handshake that the front-end has agreed to; whether the session goes on as another server's.
+    func startTLS(_ facts: inout ClientFacts, _ deadline: Instant) async throws(IOError) -> Bool {
         context.phase = .startingTLS
         context.usesStartTLS = true
-        let tls = try await shakeHands([], deadline)
+        let isAnother = try await shakeHands(&facts, [], deadline)
+        if isAnother { try await lookUpName(&facts) }
         context.phase = .authenticating
-        return tls
+        return isAnother
     }
 
-    private func shakeHands(_ early: [UInt8], _ deadline: Instant) async throws(IOError) -> ClientTLS {
+    /// Whether the session is another server's afterwards.
+    private func shakeHands(
+        _ facts: inout ClientFacts, _ early: [UInt8], _ deadline: Instant
+    ) async throws(IOError) -> Bool {
         guard let tls = server.settings.tls else { throw .tls(.notConfigured) }
         try await client.secure(by: tls, names: named?.names, early: early, deadline: deadline)
         guard let engine = client.handle.tls else { throw .tls(.notConfigured) }
-        if let chosen = named?.server(with: engine.context), chosen !== server {
-            server = chosen
-            try await checkAccessInsideTLS()
-        }
+        let chosen = named?.server(with: engine.context) ?? server
         named = nil
-        let facts = engine.facts
+        let isAnother = chosen !== server
+        if isAnother { try await goOn(as: chosen, &facts) }
+        let found = engine.facts
         let verification = engine.context.verification
-        if let refusal = verification.refusal(of: facts) {
+        if let refusal = verification.refusal(of: found) {
             // The handshake is done, so the client can read why (nginx-mail.md §8.3).
             engine.forgetSession()
             sayFarewell(refusal.reason == .certificateMissing ? .certificateMissing : .certificateError)
             await linger()
             throw .tls(refusal)
         }
-        let client = ClientTLS(
-            facts, verification: verification, withText: server.settings.passesClientCertificate)
-        report(.secured(client))
-        return client
+        let secured = ClientTLS(found, verification: verification, withText: server.settings.passesClientCertificate)
+        facts.tls = secured
+        report(.secured(secured))
+        return isAnother
     }
 }
 
-/// The named server's rules.
+/// The server that a client asks for by name.
 extension MailSession {
-    /// Who may use the first server of an address need not be allowed to use another.
-    private func checkAccessInsideTLS() async throws(IOError) {
-        guard !server.settings.access.admit(context.client) else { return }
-        report(.accessDenied)
-        sayFarewell(.denied)
+    /// From here on the session is `chosen`'s in everything: what the first server of the address knew of the
+    /// client by its own rules is found out anew, and who was let in there need not be let in here.
+    private func goOn(as chosen: MailServer, _ facts: inout ClientFacts) async throws(IOError) {
+        server = chosen
+        // A client that has gone has no address any more; then the known one has to do.
+        facts = factsOfClient(at: client.peerAddress ?? context.client, facts.proxyAddresses)
+        guard client.handle.move(to: chosen.clients) else {
+            report(.tooManyClients(chosen.clients.maximum))
+            return try await sendAway(saying: .busy)
+        }
+        guard chosen.settings.access.admit(context.client) else {
+            report(.accessDenied)
+            return try await sendAway(saying: .denied)
+        }
+    }
+
+    private func sendAway(saying reason: Farewell) async throws(IOError) {
+        sayFarewell(reason)
         await linger()
         throw .closed
     }
@@ -68,7 +84,8 @@ extension MailSession {
         let tls = server.settings.proxy.tls
         guard let client = tls.context, let address = context.backEnd else { throw .tls(.notConfigured) }
         try await socket.secure(
-            by: client, peer: "\(address)", name: credentials.certificateName ?? tls.name ?? address.hostText,
+            by: try client.context(), peer: "\(address)",
+            name: credentials.certificateName ?? tls.name ?? address.hostText,
             sendsName: tls.sendsName, deadline: deadline)
         context.phase = phase
     }

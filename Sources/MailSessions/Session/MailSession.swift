@@ -92,7 +92,7 @@ package actor MailSession {
         var early = ByteQueue()
         var facts = try await identify(&early)
         try checkAccess()
-        if beginsWithTLS { facts.tls = try await secureClient(early.takeAll()) }
+        if beginsWithTLS { try await secureClient(early.takeAll(), &facts) }
         try await findName(&facts)
         let salts = SaltFactory(serverName: server.settings.name) { _ in .fresh }
         let frontEnd = server.frontEnd(salts: salts, isSecure: beginsWithTLS)
@@ -108,9 +108,17 @@ package actor MailSession {
     /// What is known of the client before it speaks; the address it came to is asked for only where it is told on.
     /// - Parameter early: gets what came behind the PROXY header.
     private func identify(_ early: inout ByteQueue) async throws(SessionEnd) -> ClientFacts {
-        let peer = context.client
         let addresses = expectsProxyHeader ? try await receiveProxyHeader(&early) : nil
-        if let addresses, server.settings.realIPFrom.contains(peer) { context.client = addresses.source }
+        return factsOfClient(at: context.client, addresses)
+    }
+
+    /// The same by the rules of `server`.
+    /// - Parameters:
+    ///   - peer: the other end of the connection.
+    ///   - addresses: of a PROXY header.
+    func factsOfClient(at peer: SocketAddress, _ addresses: ClientFacts.ProxyAddresses?) -> ClientFacts {
+        let isBelieved = addresses != nil && server.settings.realIPFrom.contains(peer)
+        context.client = isBelieved ? addresses?.source ?? peer : peer
         let isTold = server.settings.proxy.proxyProtocol != nil
         var facts = ClientFacts(
             address: context.client, localAddress: isTold ? client.localAddress ?? context.listener : context.listener)
@@ -150,21 +158,26 @@ package actor MailSession {
 
     /// SMTP: asks for the client's name, for which the greeting waits.
     private func findName(_ facts: inout ClientFacts) async throws(SessionEnd) {
+        defer { context.phase = .greeting }
+        do throws(IOError) {
+            try await lookUpName(&facts)
+        } catch {
+            throw clientFailed(error)
+        }
+    }
+
+    /// SMTP: asks the server's resolver for the client's name, if it has one.
+    func lookUpName(_ facts: inout ClientFacts) async throws(IOError) {
         guard server.settings.mailProtocol == .smtp, let resolver = server.resolver else { return }
         let lookup = ClientNameLookup(
             resolver: resolver, timeout: server.settings.resolverTimeout, scope: client.scope)
-        defer { context.phase = .greeting }
-        do throws(IOError) {
-            facts.hostName = try await lookup.name(of: context.client) { failure in
-                if case .hostName = failure {
-                    context.phase = .resolvingHostName
-                } else {
-                    context.phase = .resolvingAddress
-                }
-                report(.clientNameFailed(failure))
+        facts.hostName = try await lookup.name(of: context.client) { failure in
+            if case .hostName = failure {
+                context.phase = .resolvingHostName
+            } else {
+                context.phase = .resolvingAddress
             }
-        } catch {
-            throw clientFailed(error)
+            report(.clientNameFailed(failure))
         }
     }
 
@@ -190,7 +203,11 @@ package actor MailSession {
         do throws(IOError) {
             outcome = try await Conversation(over: client, timeout: server.settings.timeout).run(
                 &frontEnd, note: { take($0) },
-                startTLS: { (deadline) async throws(IOError) in facts.tls = try await startTLS(deadline) },
+                startTLS: { (frontEnd, deadline) async throws(IOError) in
+                    guard try await startTLS(&facts, deadline) else { return nil }
+                    frontEnd.goOn(by: server.settings)
+                    return server.settings.timeout
+                },
                 answer: { (attempt) async throws(IOError) in try await decide(attempt, facts, &accepted) })
         } catch {
             throw clientFailed(error)

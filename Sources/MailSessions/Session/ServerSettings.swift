@@ -163,8 +163,9 @@ package enum BackEndSecurity: String, Sendable, Hashable, CaseIterable {
 /// The directives `proxy_ssl` and `proxy_ssl_…`.
 package struct BackEndTLS: Sendable {
     package var security = BackEndSecurity.off
-    /// Whom we trust and who we are; nil where no directive asks for TLS, so that an authenticator cannot either.
-    package var context: TLSContext?
+    /// Whom we trust and who we are; nil where neither a directive nor an authenticator can ask for TLS, or the latter
+    /// could and this system has no authorities to trust.
+    package var context: LazyTLSContext?
     /// `proxy_ssl_name`: whom the certificate must be for; nil for the back-end's address.
     package var name: String?
     /// `proxy_ssl_server_name`: the name is sent, too (SNI).

@@ -8,6 +8,8 @@ package enum SessionEvent: Sendable {
     case proxyHeaderRefused(ProxyProtocolFault)
     /// `deny`.
     case accessDenied
+    /// The server that the client asked for by name has no place left: so many `max_connections`.
+    case tooManyClients(Int)
     /// A TLS handshake with the client is done.
     case secured(ClientTLS)
     /// The client's name is not known (SMTP, with a `resolver`).

@@ -8,10 +8,11 @@ struct ScriptedBackEnd {
         case ok, garbage, close, halfway, silent, refuse, plain, preauth, inject
     }
 
-    init(on stage: Stage, _ mail: Mail, _ mode: Mode) throws {
-        records = stage.directory.path("received-\(mail.rawValue)")
+    /// - Parameter name: of its process and its records, where there are several.
+    init(on stage: Stage, _ mail: Mail, _ mode: Mode, name: String = "backend") throws {
+        records = stage.directory.path("received-\(name)-\(mail.rawValue)")
         process = try stage.start(
-            "backend-\(mail.rawValue)",
+            "\(name)-\(mail.rawValue)",
             ["/usr/bin/python3", Stage.script("back_end.py"), stage.host, mail.rawValue, mode.rawValue, records])
         endpoint = Endpoint(host: stage.host, port: try process.announcedPort())
     }
