@@ -44,6 +44,17 @@ static inline int copenssl_ctx_add_chain_certificate(SSL_CTX *ctx, X509 *certifi
     return (int)SSL_CTX_add1_chain_cert(ctx, certificate);
 }
 
+// Certificates are compressed beforehand (RFC 8879); 0 where this OpenSSL cannot.
+static inline int copenssl_ctx_compress_certificates(SSL_CTX *ctx)
+{
+#ifdef TLSEXT_comp_cert_none
+    return SSL_CTX_compress_certs(ctx, TLSEXT_comp_cert_none);
+#else
+    (void)ctx;
+    return 0;
+#endif
+}
+
 static inline void copenssl_ctx_set_cache(SSL_CTX *ctx, long mode, long size, long timeout)
 {
     SSL_CTX_set_session_cache_mode(ctx, mode);
@@ -116,6 +127,7 @@ static inline int copenssl_error_library(unsigned long code) { return ERR_GET_LI
 static const uint64_t copenssl_no_renegotiation = SSL_OP_NO_RENEGOTIATION;
 static const uint64_t copenssl_no_compression = SSL_OP_NO_COMPRESSION;
 static const uint64_t copenssl_no_ticket = SSL_OP_NO_TICKET;
+static const uint64_t copenssl_cleanse_plaintext = SSL_OP_CLEANSE_PLAINTEXT;
 static const uint64_t copenssl_server_preference = SSL_OP_CIPHER_SERVER_PREFERENCE;
 static const uint64_t copenssl_prioritize_chacha = SSL_OP_PRIORITIZE_CHACHA;
 static const uint64_t copenssl_ignore_unexpected_eof = SSL_OP_IGNORE_UNEXPECTED_EOF;

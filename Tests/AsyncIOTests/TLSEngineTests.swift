@@ -125,7 +125,7 @@ import Testing
         switch what {
         case "wrong name": fixture.server.common.identities = [fixture.identity(["other.test"])]
         case "expired": fixture.server.common.identities = [fixture.identity(["mail.test"], days: -20 ..< -10)]
-        default: fixture.client.common.authorities = TLSText(name: "ca", content: TestAuthority().certificate)
+        default: fixture.client.common.authorities = TLSText(name: "ca", content: Secret(TestAuthority().certificate))
         }
         let pair = try fixture.pair().settle()
         guard case .failed(let failure) = pair.client.state, case .certificate(let code) = failure.reason else {
@@ -149,7 +149,7 @@ import Testing
     @Test("a revoked certificate is refused")
     func revocation() throws {
         var fixture = TLSFixture()
-        fixture.client.common.revocations = TLSText(name: "crl", content: fixture.authority.revokeAll())
+        fixture.client.common.revocations = TLSText(name: "crl", content: Secret(fixture.authority.revokeAll()))
         let pair = try fixture.pair().settle()
         guard case .failed(let failure) = pair.client.state else { return #expect(Bool(false)) }
         #expect(failure.reason == .certificate(X509_V_ERR_CERT_REVOKED))
@@ -159,7 +159,7 @@ import Testing
     func clientCertificates() throws {
         var fixture = TLSFixture()
         fixture.server.verification = .optional
-        fixture.server.namedAuthorities = TLSText(name: "ca", content: fixture.authority.certificate)
+        fixture.server.namedAuthorities = TLSText(name: "ca", content: Secret(fixture.authority.certificate))
         #expect(try fixture.pair().settle().server.facts.peerCertificate == nil)
         fixture.client.common.identities = [fixture.identity(["ann"])]
         let facts = try fixture.pair().settle().server.facts
@@ -167,7 +167,7 @@ import Testing
         #expect(facts.peerCertificate?.subject == "CN=ann" && facts.peerCertificate?.commonName == "ann")
         #expect(facts.peerCertificate?.issuer == "CN=Test Authority")
         #expect(facts.peerCertificate?.fingerprint.count == 40)
-        fixture.server.namedAuthorities = TLSText(name: "ca", content: TestAuthority().certificate)
+        fixture.server.namedAuthorities = TLSText(name: "ca", content: Secret(TestAuthority().certificate))
         let pair = try fixture.pair().settle()
         #expect(pair.isOpen && pair.server.facts.verificationCode != X509_V_OK)
         #expect(!pair.server.facts.verificationText.isEmpty)
@@ -206,7 +206,7 @@ import Testing
         fixture.server.common.versions = .v1_2
         fixture.client.common.ciphers = "DHE-RSA-AES128-GCM-SHA256"
         #expect(try !fixture.pair().settle().isOpen)
-        fixture.server.dhParameters = TLSText(name: "dh.pem", content: Array(TLSEngineTests.ffdhe2048.utf8))
+        fixture.server.dhParameters = TLSText(name: "dh.pem", content: Secret(Array(TLSEngineTests.ffdhe2048.utf8)))
         #expect(try fixture.pair().settle().server.facts.cipher == "DHE-RSA-AES128-GCM-SHA256")
     }
 
@@ -238,9 +238,9 @@ import Testing
     func revokedClients() throws {
         var fixture = TLSFixture()
         fixture.server.verification = .optional
-        fixture.server.namedAuthorities = TLSText(name: "ca", content: fixture.authority.certificate)
+        fixture.server.namedAuthorities = TLSText(name: "ca", content: Secret(fixture.authority.certificate))
         fixture.client.common.identities = [fixture.identity(["ann"])]
-        fixture.server.common.revocations = TLSText(name: "crl", content: fixture.authority.revokeAll())
+        fixture.server.common.revocations = TLSText(name: "crl", content: Secret(fixture.authority.revokeAll()))
         #expect(try fixture.pair().settle().server.facts.verificationCode == X509_V_ERR_CERT_REVOKED)
         fixture.client.common.identities = [fixture.identity(["bob"])]
         #expect(try fixture.pair().settle().server.facts.verificationCode == X509_V_OK)

@@ -72,15 +72,15 @@ struct TLSFixture {
 
     init(_ names: [String] = ["mail.test"], kind: TestAuthority.KeyKind = .ecdsa) {
         server.common.identities = [identity(names, kind)]
-        client.common.authorities = TLSText(name: "ca.pem", content: authority.certificate)
+        client.common.authorities = TLSText(name: "ca.pem", content: Secret(authority.certificate))
     }
 
     func identity(_ names: [String], _ kind: TestAuthority.KeyKind = .ecdsa, days: Range<Int> = -1..<90) -> TLSIdentity
     {
         let issued = authority.issue(names, kind: kind, days: days)
         return TLSIdentity(
-            certificate: TLSText(name: "cert.pem", content: issued.certificate),
-            key: TLSText(name: "key.pem", content: issued.key))
+            certificate: TLSText(name: "cert.pem", content: Secret(issued.certificate)),
+            key: TLSText(name: "key.pem", content: Secret(issued.key)))
     }
 
     func serverContext(seed: TLSTicketSeed = TLSTicketSeed()) throws -> TLSContext {

@@ -67,8 +67,8 @@ import Testing
 
     @Test("with key files: the first encrypts, all decrypt", arguments: [48, 80])
     func keyFiles(_ size: Int) throws {
-        let old = TLSText(name: "old", content: [UInt8](repeating: 1, count: size))
-        let new = TLSText(name: "new", content: [UInt8](repeating: 2, count: 80))
+        let old = TLSText(name: "old", content: Secret([UInt8](repeating: 1, count: size)))
+        let new = TLSText(name: "new", content: Secret([UInt8](repeating: 2, count: 80)))
         var first = TLSFixture()
         first.server.ticketKeys = [old]
         var second = first
@@ -76,7 +76,7 @@ import Testing
         #expect(try isResumed(first, second, seeds: (TLSTicketSeed(), TLSTicketSeed())))
         second.server.ticketKeys = [new]
         #expect(try !isResumed(first, second, seeds: (TLSTicketSeed(), TLSTicketSeed())))
-        first.server.ticketKeys = [TLSText(name: "short", content: [UInt8](repeating: 1, count: 47))]
+        first.server.ticketKeys = [TLSText(name: "short", content: Secret([UInt8](repeating: 1, count: 47)))]
         #expect(throws: TLSSettingsError("\"short\" must be 48 or 80 bytes")) { try first.serverContext() }
     }
 
@@ -109,7 +109,7 @@ import Testing
         #expect(other == seed)
         #expect(TLSTicketSeed(epoch: seed.epoch, secrets: seed.secrets) == seed)
         #expect(TLSTicketSeed(epoch: 1, secrets: []) == nil)
-        #expect(TLSTicketSeed(epoch: 1, secrets: [[1]]) == nil)
+        #expect(TLSTicketSeed(epoch: 1, secrets: [Secret([1])]) == nil)
         #expect(TLSTicketSeed(epoch: 1, secrets: Array(repeating: first, count: TLSTicketSeed.kept + 1)) == nil)
     }
 }

@@ -25,7 +25,7 @@ import Testing
         }
 
         func lines(_ name: String) throws -> [Substring] {
-            String(decoding: try DiskSource().read("\(path)/\(name)"), as: UTF8.self).split(separator: "\n")
+            String(decoding: try DiskSource().read("\(path)/\(name)").bytes, as: UTF8.self).split(separator: "\n")
         }
     }
 
@@ -100,7 +100,7 @@ import Testing
         let folder = Folder()
         let log = try Log([folder.target("log")])
         log.write(.error, String(repeating: "x", count: offset) + String(repeating: "€", count: 1000))
-        let bytes = try DiskSource().read("\(folder.path)/log")
+        let bytes = try DiskSource().read("\(folder.path)/log").bytes
         #expect(bytes.count <= Log.lineMaximum)
         #expect(bytes.count > Log.lineMaximum - 3)
         #expect(bytes.last == UInt8(ascii: "\n"))

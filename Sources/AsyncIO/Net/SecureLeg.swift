@@ -54,6 +54,7 @@ final class SecureLeg: RelayHalf {
     override func begin(in relay: Relay) {
         super.begin(in: relay)
         guard let opposite else { return }
+        connection.tls?.beginRelay()
         // What the login left behind in this side's TLS.
         var early = ByteQueue()
         connection.tls?.takePlaintext(into: &early)

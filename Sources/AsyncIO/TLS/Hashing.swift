@@ -11,19 +11,23 @@ enum Hashing {
     }
 
     /// HMAC-SHA-256 of a label under `key`.
-    static func hmac(_ key: [UInt8], _ label: String) -> [UInt8] {
+    static func hmac(_ key: Secret, _ label: String) -> Secret {
         var digest = [UInt8](repeating: 0, count: 32)
+        defer { wipe(&digest) }
         let label = Array(label.utf8)
-        let result = unsafe HMAC(EVP_sha256(), key, Int32(key.count), label, label.count, &digest, nil)
-        precondition(unsafe result != nil, "OpenSSL has HMAC")
-        return digest
+        let isDone = unsafe key.withBytes {
+            unsafe HMAC(EVP_sha256(), $0.baseAddress, Int32($0.count), label, label.count, &digest, nil) != nil
+        }
+        precondition(isDone, "OpenSSL has HMAC")
+        return Secret(digest)
     }
 
     /// Random bytes fit for keys.
-    static func random(_ count: Int) -> [UInt8] {
+    static func random(_ count: Int) -> Secret {
         var bytes = [UInt8](repeating: 0, count: count)
+        defer { wipe(&bytes) }
         let isDone = unsafe RAND_bytes(&bytes, Int32(count)) == 1
         precondition(isDone, "the system has randomness")
-        return bytes
+        return Secret(bytes)
     }
 }

@@ -26,19 +26,18 @@ enum TLSCertificate {
         deinit { unsafe X509_CRL_free(pointer) }
     }
 
-    /// Runs `body` with a BIO over `content`, which is wiped nowhere: it belongs to the caller.
-    static func withBIO<Result, Failure: Error>(
-        over content: [UInt8], _ body: (OpaquePointer?) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        let bio = unsafe BIO_new(BIO_s_mem())
-        defer { unsafe BIO_free(bio) }
-        _ = unsafe content.withUnsafeBytes { unsafe BIO_write(bio, $0.baseAddress, Int32($0.count)) }
-        return try unsafe body(bio)
+    /// Runs `body` with a BIO that reads `content` where it is: no copy is made that would have to be wiped.
+    static func withBIO<Result>(over content: Secret, _ body: (OpaquePointer?) -> Result) -> Result {
+        unsafe content.withBytes { bytes in
+            let bio = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(bytes.count))
+            defer { unsafe BIO_free(bio) }
+            return unsafe body(bio)
+        }
     }
 
     /// All certificates of a text, in order. nil, and the error in OpenSSL's queue,
     /// when there is none or one is broken.
-    static func all(in content: [UInt8]) -> [Certificate]? {
+    static func all(in content: Secret) -> [Certificate]? {
         unsafe withBIO(over: content) { bio in
             var certificates: [Certificate] = []
             while let certificate = unsafe PEM_read_bio_X509_AUX(bio, nil, nil, nil) {
@@ -51,7 +50,7 @@ enum TLSCertificate {
     }
 
     /// All lists of revoked certificates of a text; as `all`.
-    static func revocations(in content: [UInt8]) -> [RevocationList]? {
+    static func revocations(in content: Secret) -> [RevocationList]? {
         unsafe withBIO(over: content) { bio in
             var lists: [RevocationList] = []
             while let list = unsafe PEM_read_bio_X509_CRL(bio, nil, nil, nil) {
@@ -70,24 +69,21 @@ enum TLSCertificate {
     }
 
     /// The private key of a text, tried with each passphrase; the caller frees it; as `all`.
-    static func key(in content: [UInt8], passphrases: [Secret]) -> OpaquePointer? {
+    static func key(in content: Secret, passphrases: [Secret]) -> OpaquePointer? {
         // Without a passphrase OpenSSL's own answer would be to ask at the terminal.
         for passphrase in passphrases.isEmpty ? [Secret([])] : passphrases {
             ERR_clear_error()
-            var bytes = passphrase.bytes
-            defer { wipe(&bytes) }
             let key = unsafe withBIO(over: content) { bio in
-                unsafe withUnsafeMutablePointer(to: &bytes) { pointer in
-                    unsafe PEM_read_bio_PrivateKey(
-                        bio, nil,
-                        { buffer, size, _, context in
-                            guard let context = unsafe context, let buffer = unsafe buffer else { return -1 }
-                            let bytes = unsafe context.assumingMemoryBound(to: [UInt8].self).pointee
-                            guard !bytes.isEmpty, bytes.count <= Int(size) else { return -1 }
-                            for index in bytes.indices { unsafe buffer[index] = CChar(bitPattern: bytes[index]) }
-                            return Int32(bytes.count)
-                        }, pointer)
-                }
+                unsafe PEM_read_bio_PrivateKey(
+                    bio, nil,
+                    { buffer, size, _, context in
+                        guard let context = unsafe context, let buffer = unsafe buffer else { return -1 }
+                        let passphrase = unsafe Unmanaged<Secret>.fromOpaque(context).takeUnretainedValue()
+                        guard !passphrase.isEmpty, passphrase.count <= Int(size) else { return -1 }
+                        let target = unsafe UnsafeMutableRawBufferPointer(start: buffer, count: Int(size))
+                        unsafe passphrase.withBytes { unsafe target.copyMemory(from: $0) }
+                        return Int32(passphrase.count)
+                    }, Unmanaged.passUnretained(passphrase).toOpaque())
             }
             if let key = unsafe key { return unsafe key }
         }

@@ -22,6 +22,8 @@ package final class TLSContext: @unchecked Sendable {
     private let applicationProtocols: [UInt8]
     /// What a client remembers of servers.
     let sessions = TLSClientSessions()
+    /// Whether a server's certificates are sent compressed to whoever takes them so.
+    package let compressesCertificates: Bool
     let verifies: Bool
     let reusesSessions: Bool
     private let ownAlgorithms: (signature: String?, key: String?)
@@ -32,6 +34,7 @@ package final class TLSContext: @unchecked Sendable {
         let builder = try TLSContextBuilder(role: .server)
         try builder.apply(settings)
         unsafe handle = builder.handle
+        compressesCertificates = settings.compressesCertificates && builder.compressCertificates()
         role = .server
         verification = settings.verification
         tickets = settings.usesTickets ? try TLSTickets(settings, seed: seed) : nil
@@ -49,6 +52,7 @@ package final class TLSContext: @unchecked Sendable {
         let builder = try TLSContextBuilder(role: .client)
         try builder.apply(settings)
         unsafe handle = builder.handle
+        compressesCertificates = false
         role = .client
         verification = .off
         tickets = nil

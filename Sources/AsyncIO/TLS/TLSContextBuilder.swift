@@ -20,7 +20,8 @@ struct TLSContextBuilder {
             throw TLSSettingsError("SSL_CTX_new() failed\(errorQueueText())")
         }
         unsafe self.handle = handle
-        unsafe SSL_CTX_set_options(handle, copenssl_no_renegotiation | copenssl_no_compression)
+        let options = copenssl_no_renegotiation | copenssl_no_compression | copenssl_cleanse_plaintext
+        unsafe SSL_CTX_set_options(handle, options)
         let modes = SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
         _ = unsafe copenssl_ctx_set_mode(handle, Int(modes))
         unsafe SSL_CTX_set_ciphersuites(handle, TLSContextBuilder.ciphersuites)
@@ -196,6 +197,12 @@ struct TLSContextBuilder {
         }
     }
 
+    /// Compresses the certificates (RFC 8879); false where OpenSSL cannot: before 3.2, or built without.
+    func compressCertificates() -> Bool {
+        defer { ERR_clear_error() }
+        return unsafe copenssl_ctx_compress_certificates(handle) == 1
+    }
+
     private func applySessions(_ settings: TLSServerSettings) throws(TLSSettingsError) {
         let noInternal = SSL_SESS_CACHE_NO_INTERNAL
         let (mode, size): (Int32, Int) =
@@ -213,8 +220,8 @@ struct TLSContextBuilder {
             if case .kept = settings.cache {} else { unsafe SSL_CTX_set_num_tickets(handle, 0) }
         }
         var identity = Array("MAIL\(settings.label)\(settings.verification)".utf8)
-        for text in settings.common.identities.map(\.certificate.content) { identity += text }
-        for text in [settings.namedAuthorities, settings.common.authorities] { identity += text?.content ?? [] }
+        for text in settings.common.identities.map(\.certificate.content) { identity += text.bytes }
+        for text in [settings.namedAuthorities, settings.common.authorities] { identity += text?.content.bytes ?? [] }
         let digest = Hashing.sha256(identity)
         guard unsafe SSL_CTX_set_session_id_context(handle, digest, UInt32(digest.count)) == 1 else {
             throw refuse("SSL_CTX_set_session_id_context() failed")
@@ -224,8 +231,10 @@ struct TLSContextBuilder {
 
 extension Secret {
     /// Each line of `text` that is not empty, without CR: the passphrases of a password file.
-    static func lines(of text: [UInt8]) -> [Secret] {
-        text.split(separator: UInt8(ascii: "\n")).compactMap { line in
+    static func lines(of text: Secret) -> [Secret] {
+        var bytes = text.bytes
+        defer { wipe(&bytes) }
+        return bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
             let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
             return line.isEmpty ? nil : Secret(line)
         }

@@ -145,6 +145,9 @@ package final class TLSEngine: @unchecked Sendable {
 
     // MARK: Bytes, for a relay
 
+    /// No more passwords will come: OpenSSL need not overwrite what it has decrypted any more.
+    func beginRelay() { unsafe SSL_clear_options(ssl, copenssl_cleanse_plaintext) }
+
     /// As `receive` above, with both kinds of bytes appended where they will be sent from.
     func receive(_ ciphertext: UnsafeRawBufferPointer, plaintext: inout OwnedBytes, wire: inout OwnedBytes) {
         let scratch = TLSScratch.current

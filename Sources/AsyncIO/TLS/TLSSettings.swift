@@ -2,9 +2,10 @@
 package struct TLSText: Sendable, Hashable {
     /// A path, or `data:…`.
     package var name: String
-    package var content: [UInt8]
+    /// Perhaps a private key, so it is overwritten when the last who needs it lets it go.
+    package var content: Secret
 
-    package init(name: String, content: [UInt8]) {
+    package init(name: String, content: Secret) {
         self.name = name
         self.content = content
     }
@@ -72,6 +73,8 @@ package struct TLSCommand: Sendable, Hashable {
 package struct TLSServerSettings: Sendable {
     package var common: TLSCommonSettings
     package var prefersOwnCiphers = false
+    /// Whether certificates are sent compressed to clients that take them so (RFC 8879), where OpenSSL can.
+    package var compressesCertificates = false
     /// OpenSSL's list of groups, the most wanted first.
     package var groups: String?
     /// Parameters for DHE.

@@ -19,7 +19,7 @@ package struct TLSTicketSeed: Sendable, Hashable {
     /// The epoch of the oldest of `secrets`.
     package private(set) var epoch: UInt64
     /// Of successive epochs, the newest last; 32 bytes each.
-    package private(set) var secrets: [[UInt8]]
+    package private(set) var secrets: [Secret]
 
     /// A seed from the system's randomness.
     package init(now: UInt64 = UInt64(time(nil))) {
@@ -28,7 +28,7 @@ package struct TLSTicketSeed: Sendable, Hashable {
     }
 
     /// A seed as another process has it; nil when it cannot be one.
-    package init?(epoch: UInt64, secrets: [[UInt8]]) {
+    package init?(epoch: UInt64, secrets: [Secret]) {
         guard (1...TLSTicketSeed.kept).contains(secrets.count), secrets.allSatisfy({ $0.count == 32 }) else {
             return nil
         }
@@ -43,7 +43,6 @@ package struct TLSTicketSeed: Sendable, Hashable {
         while epoch + UInt64(secrets.count - 1) < present, let newest = secrets.last {
             secrets.append(Hashing.hmac(newest, "next"))
             if secrets.count > TLSTicketSeed.kept {
-                wipe(&secrets[0])
                 secrets.removeFirst()
                 epoch += 1
             }

@@ -8,8 +8,8 @@ final class TLSTickets {
     /// A ticket's key: its name, which the ticket shows, and its two parts.
     struct Key {
         let name: [UInt8]
-        let encryption: [UInt8]
-        let authentication: [UInt8]
+        let encryption: Secret
+        let authentication: Secret
     }
 
     /// The first makes tickets, all read them.
@@ -28,19 +28,20 @@ final class TLSTickets {
             return
         }
         for text in settings.ticketKeys {
-            let bytes = text.content
+            var bytes = text.content.bytes
+            defer { wipe(&bytes) }
             switch bytes.count {
             case 48:
                 keys.append(
                     Key(
-                        name: Array(bytes[..<16]), encryption: Array(bytes[16..<32]),
-                        authentication: Array(bytes[32...]))
+                        name: Array(bytes[..<16]), encryption: Secret(bytes[16..<32]),
+                        authentication: Secret(bytes[32...]))
                 )
             case 80:
                 keys.append(
                     Key(
-                        name: Array(bytes[..<16]), encryption: Array(bytes[48...]),
-                        authentication: Array(bytes[16..<48]))
+                        name: Array(bytes[..<16]), encryption: Secret(bytes[48...]),
+                        authentication: Secret(bytes[16..<48]))
                 )
             default: throw TLSSettingsError("\"\(text.name)\" must be 48 or 80 bytes")
             }
@@ -54,7 +55,8 @@ final class TLSTickets {
         isDue = (now / TLSTicketSeed.epochSeconds + 1) * TLSTicketSeed.epochSeconds
         keys = seed.secrets.reversed().map { secret in
             Key(
-                name: Array(Hashing.hmac(secret, "name").prefix(16)), encryption: Hashing.hmac(secret, "encryption"),
+                name: Array(Hashing.hmac(secret, "name").bytes.prefix(16)),
+                encryption: Hashing.hmac(secret, "encryption"),
                 authentication: Hashing.hmac(secret, "authentication"))
         }
     }
@@ -73,15 +75,19 @@ final class TLSTickets {
             let key = keys[0]
             unsafe name.update(from: key.name, count: 16)
             guard unsafe RAND_bytes(iv, 16) == 1 else { return -1 }
-            guard unsafe EVP_EncryptInit_ex(cipher, algorithm(of: key), nil, key.encryption, iv) == 1 else { return -1 }
+            let isSet = unsafe key.encryption.withBytes {
+                unsafe EVP_EncryptInit_ex(cipher, algorithm(of: key), nil, $0.baseAddress, iv) == 1
+            }
+            guard isSet else { return -1 }
             return unsafe setUp(mac, key) ? 1 : -1
         }
         let shown = unsafe Array(UnsafeBufferPointer(start: name, count: 16))
         guard let index = keys.firstIndex(where: { $0.name == shown }) else { return 0 }
         let key = keys[index]
-        guard unsafe EVP_DecryptInit_ex(cipher, algorithm(of: key), nil, key.encryption, iv) == 1,
-            unsafe setUp(mac, key)
-        else { return -1 }
+        let isSet = unsafe key.encryption.withBytes {
+            unsafe EVP_DecryptInit_ex(cipher, algorithm(of: key), nil, $0.baseAddress, iv) == 1
+        }
+        guard isSet, unsafe setUp(mac, key) else { return -1 }
         return isRenewing || index > 0 ? 2 : 1
     }
 
@@ -90,6 +96,6 @@ final class TLSTickets {
     }
 
     private func setUp(_ mac: OpaquePointer?, _ key: Key) -> Bool {
-        unsafe copenssl_mac_set_key(mac, key.authentication, key.authentication.count) == 1
+        unsafe key.authentication.withBytes { unsafe copenssl_mac_set_key(mac, $0.baseAddress, $0.count) == 1 }
     }
 }

@@ -29,7 +29,7 @@ struct ConfigurationCheck: Sendable, Hashable {
             // Accounts are nobody's business; nginx has none to show.
             for text in configuration.origin.texts where text.kind == .directives {
                 Terminal.say("# configuration file \(text.path):")
-                Terminal.say(text.content)
+                Terminal.say(text.content.bytes)
             }
         }
         return 0

@@ -33,7 +33,8 @@ struct ConfigurationParser {
             var lexer = Lexer(commandLine: globalDirectives)
             try parse(&lexer, in: .main, until: .endOfText)
         }
-        var lexer = Lexer(try context.read(path, as: .directives, at: .whole), path: path)
+        var lexer = Lexer(try context.read(path, as: .directives, at: .whole).bytes, path: path)
+        defer { lexer.forget() }
         try parse(&lexer, in: .main, until: .endOfText)
         guard blocksSeen.contains(.events) else {
             throw ConfigurationError(
@@ -189,7 +190,8 @@ struct ConfigurationParser {
         let path = context.pathOfConfiguration(try printable(statement.arguments[0], of: statement))
         let isMask = path.utf8.contains { "*?[".utf8.contains($0) }
         for file in isMask ? context.source.paths(matching: path) : [path] {
-            var lexer = Lexer(try context.read(file, as: .directives, at: statement.position), path: file)
+            var lexer = Lexer(try context.read(file, as: .directives, at: statement.position).bytes, path: file)
+            defer { lexer.forget() }
             try parse(&lexer, in: level, until: .endOfText)
         }
     }

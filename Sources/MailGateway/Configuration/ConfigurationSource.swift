@@ -1,9 +1,10 @@
+import AsyncIO
 import Glibc
 
 /// Where the texts of a configuration come from: the disk, or what the master has read already.
 protocol ConfigurationSource: Sendable {
-    /// The whole content of a file.
-    func read(_ path: String) throws(SourceError) -> [UInt8]
+    /// The whole content of a file: perhaps a key, or passwords.
+    func read(_ path: String) throws(SourceError) -> Secret
     /// The paths that a glob(3) pattern matches, sorted by their bytes; none is not an error.
     func paths(matching pattern: String) -> [String]
 }
@@ -36,7 +37,7 @@ struct ConfigurationText: Sendable, Hashable {
     }
 
     let path: String
-    let content: [UInt8]
+    let content: Secret
     let kind: Kind
 }
 
@@ -46,21 +47,24 @@ struct DiskSource: ConfigurationSource {
     static let fileMaximum = 64 << 20
 
     /// Reads with open(2) and read(2), at most `fileMaximum` bytes.
-    func read(_ path: String) throws(SourceError) -> [UInt8] {
+    func read(_ path: String) throws(SourceError) -> Secret {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw SourceError(call: "open", path: path, code: errno) }
         defer { close(file) }
-        var content: [UInt8] = []
+        var pieces: [Secret] = []
+        var size = 0
         var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        defer { wipe(&chunk) }
         while true {
             let count = unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(file, $0.baseAddress, $0.count) }
             if count < 0 {
                 if errno == EINTR { continue }
                 throw SourceError(call: "read", path: path, code: errno)
             }
-            if count == 0 { return content }
-            content += chunk[..<count]
-            guard content.count <= DiskSource.fileMaximum else {
+            if count == 0 { return Secret(joining: pieces) }
+            pieces.append(Secret(chunk[..<count]))
+            size += count
+            guard size <= DiskSource.fileMaximum else {
                 throw SourceError(call: "read", path: path, code: EFBIG)
             }
         }
@@ -82,10 +86,10 @@ struct DiskSource: ConfigurationSource {
 
 /// Texts in memory: the worker's copy of what the master has read, and what tests write.
 struct MemorySource: ConfigurationSource {
-    private let files: [String: [UInt8]]
+    private let files: [String: Secret]
 
     /// Files by path.
-    init(_ files: [String: [UInt8]]) { self.files = files }
+    init(_ files: [String: [UInt8]]) { self.files = files.mapValues { Secret($0) } }
 
     /// The texts of a configuration that was read before.
     init(_ texts: [ConfigurationText]) {
@@ -93,7 +97,7 @@ struct MemorySource: ConfigurationSource {
     }
 
     /// Looks the path up; an unknown one is ENOENT, as on a disk.
-    func read(_ path: String) throws(SourceError) -> [UInt8] {
+    func read(_ path: String) throws(SourceError) -> Secret {
         guard let content = files[path] else { throw SourceError(call: "open", path: path, code: ENOENT) }
         return content
     }

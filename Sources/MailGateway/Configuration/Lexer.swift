@@ -1,3 +1,5 @@
+import AsyncIO
+
 /// Splits a text into statements by the rules of nginx (nginx-mail.md §1.1).
 ///
 /// | at the start of a word | meaning |
@@ -27,7 +29,7 @@ struct Lexer {
     /// A word, as written, is shorter than nginx's read buffer of 4096 bytes.
     static let wordMaximum = 4095
 
-    private let bytes: [UInt8]
+    private var bytes: [UInt8]
     /// nil for the text of `-g`, which has no lines.
     private let path: String?
     private var index = 0
@@ -43,6 +45,12 @@ struct Lexer {
     init(commandLine text: String) {
         bytes = Array(text.utf8)
         path = nil
+    }
+
+    /// Overwrites the text, which may hold what services are told in secret; nothing is read afterwards.
+    mutating func forget() {
+        wipe(&bytes)
+        index = 0
     }
 
     /// Whether this is the text of `-g`, where blocks are not allowed.

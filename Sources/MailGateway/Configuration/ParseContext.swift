@@ -29,6 +29,8 @@ struct ParseContext {
     var sessionZones: [String: Int] = [:]
     /// TLS contexts for connections of ours, by what they were made of.
     var clientContexts: [TLSClientSettings: TLSContext] = [:]
+    /// The same for those that wait until somebody asks for them.
+    var lazyContexts: [TLSClientSettings: LazyTLSContext] = [:]
     /// What keys of session tickets come from.
     let ticketSeed: TLSTicketSeed
 
@@ -59,14 +61,14 @@ struct ParseContext {
     mutating func read(
         _ path: String, as kind: ConfigurationText.Kind, at position: Position,
         failure: (SourceError) -> String = \.text
-    ) throws(ConfigurationError) -> [UInt8] {
+    ) throws(ConfigurationError) -> Secret {
         filesRead += 1
         guard filesRead <= ParseContext.filesMaximum else {
             throw ConfigurationError(
                 "too many files", at: position,
                 accepted: "A configuration reads at most \(ParseContext.filesMaximum) files, repeated ones included.")
         }
-        let content: [UInt8]
+        let content: Secret
         do throws(SourceError) {
             content = try source.read(path)
         } catch {

@@ -45,8 +45,10 @@ struct ServerDraft: Sendable {
         for draft in drafts { authenticators.append(try draft.authenticators(mail, &context)) }
         for (draft, its) in zip(drafts, authenticators) { try draft.checkBackEnd(its, mail) }
         var backEnds: [BackEndTLS] = []
-        for draft in drafts {
-            backEnds.append(try TLSAssembly(ScopeChain(draft.scope, mail), at: draft.position).backEnds(&context))
+        for (draft, its) in zip(drafts, authenticators) {
+            let isAsked = its.contains { if case .http = $0 { true } else { false } }
+            let assembly = TLSAssembly(ScopeChain(draft.scope, mail), at: draft.position)
+            backEnds.append(try assembly.backEnds(mayBeAskedFor: isAsked, &context))
         }
         var masters: [MasterUser?] = []
         for draft in drafts { masters.append(try draft.masterUser(mail, &context)) }

@@ -54,6 +54,7 @@ struct TLSAssembly {
             try text(path, &context) { "BIO_new_file(\(quoted($0.path))) failed (\($0.reason))" }
         }
         settings.groups = values[TLSDirectives.curves] == "auto" ? nil : values[TLSDirectives.curves]
+        settings.compressesCertificates = values[TLSDirectives.compressesCertificates]
         settings.prefersOwnCiphers = values[TLSDirectives.prefersOwnCiphers]
         settings.cache = values[TLSDirectives.sessionCache]
         settings.usesTickets = values[TLSDirectives.usesTickets]
@@ -66,7 +67,14 @@ struct TLSAssembly {
         settings.applicationProtocol = mailProtocol.rawValue
         settings.label = label
         do throws(TLSSettingsError) {
-            return try TLSContext(server: settings, seed: context.ticketSeed)
+            let made = try TLSContext(server: settings, seed: context.ticketSeed)
+            if settings.compressesCertificates, !made.compressesCertificates {
+                let place = values.position(of: TLSDirectives.compressesCertificates) ?? position
+                context.addOnce(
+                    .warn, about: "ssl_certificate_compression",
+                    "\"ssl_certificate_compression\" ignored, not supported", at: place)
+            }
+            return made
         } catch {
             // As in nginx without a place: it is the file that is wrong, not the line that names it.
             throw ConfigurationError(error.text, at: .whole, accepted: "It is about the server at \(position).")
@@ -99,20 +107,28 @@ struct TLSAssembly {
     /// Where the system keeps the authorities that it trusts: Debian and its kin, Fedora and its kin.
     static let systemAuthorities = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
 
-    /// TLS with back-ends; without a context where no directive of it is used.
-    func backEnds(_ context: inout ParseContext) throws(ConfigurationError) -> BackEndTLS {
+    /// TLS with back-ends.
+    ///
+    /// Where no directive asks for it, an auth_http service may (`Auth-SSL-Backend`): then the defaults count, and the
+    /// context is made when the first session needs it. It is verified by the system's authorities; without such
+    /// there is no context, and no TLS.
+    /// - Parameter mayBeAskedFor: the server has a service that can ask.
+    func backEnds(mayBeAskedFor: Bool, _ context: inout ParseContext) throws(ConfigurationError) -> BackEndTLS {
         var tls = BackEndTLS()
         tls.security = values[ProxyTLSDirectives.security]
         tls.name = values[ProxyTLSDirectives.name]
         tls.sendsName = values[ProxyTLSDirectives.sendsName]
+        let hasIdentity =
+            values[ProxyTLSDirectives.certificate] != nil && values[ProxyTLSDirectives.certificateKey] != nil
         let isUsed =
             tls.security != .off || values.position(of: ProxyTLSDirectives.trustedAuthorities) != nil
-        guard isUsed else { return tls }
+            || mayBeAskedFor && hasIdentity
+        guard isUsed || mayBeAskedFor else { return tls }
         var common = TLSCommonSettings(ciphers: values[ProxyTLSDirectives.ciphers])
         common.versions = values[ProxyTLSDirectives.versions]
         common.verificationDepth = values[ProxyTLSDirectives.verificationDepth]
         common.commands = values[ProxyTLSDirectives.commands] ?? []
-        if let certificate = values[ProxyTLSDirectives.certificate] {
+        if isUsed, let certificate = values[ProxyTLSDirectives.certificate] {
             guard let key = values[ProxyTLSDirectives.certificateKey] else {
                 throw ConfigurationError(
                     "no \"proxy_ssl_certificate_key\" is defined for certificate \(quoted(certificate))", at: position,
@@ -125,12 +141,27 @@ struct TLSAssembly {
         settings.verifies = values[ProxyTLSDirectives.verifies]
         settings.reusesSessions = values[ProxyTLSDirectives.reusesSessions]
         if settings.verifies {
-            settings.common.authorities = try trusted(
-                ProxyTLSDirectives.trustedAuthorities, "proxy_ssl_verify", &context)
+            do throws(ConfigurationError) {
+                settings.common.authorities = try trusted(
+                    ProxyTLSDirectives.trustedAuthorities, "proxy_ssl_verify", &context)
+            } catch {
+                // Whoever asks for TLS nevertheless meets a session that ends.
+                guard isUsed else { return tls }
+                throw error
+            }
             settings.common.revocations = try revocations(ProxyTLSDirectives.revocations, &context)
         }
-        tls.context = try clientContext(settings, &context)
+        tls.context =
+            isUsed ? LazyTLSContext(try clientContext(settings, &context)) : lazyContext(settings, &context)
         return tls
+    }
+
+    private func lazyContext(_ settings: TLSClientSettings, _ context: inout ParseContext) -> LazyTLSContext {
+        if let made = context.clientContexts[settings] { return LazyTLSContext(made) }
+        if let known = context.lazyContexts[settings] { return known }
+        let lazy = LazyTLSContext(settings)
+        context.lazyContexts[settings] = lazy
+        return lazy
     }
 
     /// TLS with an auth_http service.
@@ -223,7 +254,9 @@ struct TLSAssembly {
         let place = values.position(of: setting) ?? position
         let file = context.pathOfConfiguration(path)
         let content = try context.read(file, as: .tls, at: place)
-        guard content.split(separator: UInt8(ascii: "\n")).allSatisfy({ $0.count < TLSAssembly.passphraseMaximum })
+        var lines = content.bytes
+        defer { wipe(&lines) }
+        guard lines.split(separator: UInt8(ascii: "\n")).allSatisfy({ $0.count < TLSAssembly.passphraseMaximum })
         else {
             throw ConfigurationError(
                 "too long line in \(quoted(file))", at: place,
@@ -237,7 +270,7 @@ struct TLSAssembly {
         _ argument: String, _ context: inout ParseContext, failure: (SourceError) -> String
     ) throws(ConfigurationError) -> TLSText {
         if argument.hasPrefix("data:") {
-            return TLSText(name: "data:", content: Array(argument.utf8.dropFirst("data:".utf8.count)))
+            return TLSText(name: "data:", content: Secret(argument.utf8.dropFirst("data:".utf8.count)))
         }
         let path = context.pathOfConfiguration(argument)
         return TLSText(name: path, content: try context.read(path, as: .tls, at: .whole, failure: failure))

@@ -48,10 +48,23 @@ struct CertificateWatch: Sendable {
 }
 
 extension Setup {
+    /// `withFreshCertificates`, of which the log is told; where the new files cannot be used, be they broken or half
+    /// written, it only raises an alarm (security-checklist H2).
+    func withFreshCertificatesOrReported() -> Setup? {
+        do throws(StartFailure) {
+            guard let renewed = try withFreshCertificates() else { return nil }
+            log.write(.notice, "files of TLS have changed, using the new ones")
+            return renewed
+        } catch {
+            log.write(.alert, "files of TLS have changed and cannot be used, going on with the old ones: \(error.text)")
+            return nil
+        }
+    }
+
     /// This setup with the files of TLS as they are now; nil where they say the same as before.
     ///
     /// All other texts stay as they were read: taking certificates over is no reload.
-    func withFreshCertificates() throws(StartFailure) -> Setup? {
+    private func withFreshCertificates() throws(StartFailure) -> Setup? {
         var origin = configuration.origin
         do throws(SourceError) {
             origin.texts = try origin.texts.map { (text) throws(SourceError) in

@@ -12,36 +12,43 @@ struct Launch {
         let program = Program()
         var log: Log?
         do throws(StartFailure) {
-            let source = Setup.Source(choice: choice, demo: try choice.path == nil ? checkedDemo() : nil)
-            // Accounts and shared secrets are about to be read: they must not reach a core file.
-            guard clinux_forbid_core_dumps() == 0 else { throw .lastError("prctl(PR_SET_DUMPABLE)") }
-            let configuration = try source.load()
-            if program.mustDetach(for: configuration) { return try program.detach() }
-            let credentials = try Credentials.ofWorkers(configuration)
-            do throws(SourceError) { log = try Log(configuration) } catch { throw StartFailure(error) }
-            guard let log else { return 1 }
-            report(program.inheritance, to: log)
-            // Refused here rather than again and again by every worker, and explained once.
-            let advice = try KernelChoice(configuration.events.method).makeForWorker().advice
-            let setup = try Setup(
-                source, configuration, log: log, credentials: credentials,
-                inherited: program.inheritance?.sockets ?? [])
-            report(setup.notices, to: log)
-            if let advice { warn(.warn, advice, log) }
-            return try serve(setup, program)
+            guard let setup = try prepare(program, &log) else { return try program.detach() }
+            return try serve(consume setup, program)
         } catch {
             report(error, to: log)
             return 1
         }
     }
 
-    private func serve(_ setup: Setup, _ program: Program) throws(StartFailure) -> Int32 {
-        if setup.hasMaster { return try Master.run(setup, program) }
+    /// The setup to be run, which nobody else holds; nil where the program has to go to the background first.
+    private func prepare(_ program: Program, _ log: inout Log?) throws(StartFailure) -> Setup? {
+        let source = Setup.Source(choice: choice, demo: try choice.path == nil ? checkedDemo() : nil)
+        // Accounts and shared secrets are about to be read: they must not reach a core file.
+        guard clinux_forbid_core_dumps() == 0 else { throw .lastError("prctl(PR_SET_DUMPABLE)") }
+        let configuration = try source.load()
+        if program.mustDetach(for: configuration) { return nil }
+        let credentials = try Credentials.ofWorkers(configuration)
+        let opened: Log
+        do throws(SourceError) { opened = try Log(configuration) } catch { throw StartFailure(error) }
+        log = opened
+        report(program.inheritance, to: opened)
+        // Refused here rather than again and again by every worker, and explained once.
+        let advice = try KernelChoice(configuration.events.method).makeForWorker().advice
+        let setup = try Setup(
+            source, configuration, log: opened, credentials: credentials,
+            inherited: program.inheritance?.sockets ?? [])
+        report(setup.notices, to: opened)
+        if let advice { warn(.warn, advice, opened) }
+        return setup
+    }
+
+    private func serve(_ setup: consuming Setup, _ program: Program) throws(StartFailure) -> Int32 {
+        if setup.hasMaster { return try Master.run(consume setup, program) }
         let path = setup.configuration.core.pidFile
         let pidFile = try path.map { (path) throws(StartFailure) in try PIDFile(path) }
         defer { pidFile?.remove() }
         program.isReady()
-        try Worker.runAlone(setup)
+        try Worker.runAlone(consume setup)
         return 0
     }
 

@@ -48,20 +48,22 @@ struct Master {
     private enum Mode { case running, draining, stopping }
 
     /// Runs a setup until the last child has ended; returns the exit code.
-    static func run(_ setup: Setup, _ program: Program) throws(StartFailure) -> Int32 {
+    static func run(_ setup: consuming Setup, _ program: Program) throws(StartFailure) -> Int32 {
         let executor = RingExecutor(kernel: try KernelChoice.makeSmall())
         let log = Lock(setup.log)
+        // Taken by the task that serves, so that nobody holds it longer than it is in force.
+        let first = Lock<Setup?>(consume setup)
         try executor.runToSuccess { () async throws(StartFailure) in
-            var master = Master(setup, program, on: executor)
-            let last = await master.serve()
-            log.withLock { $0 = master.setup.log }
-            if let last { throw last }
+            let (last, failure) = await Master.serve(first, program, on: executor)
+            log.withLock { $0 = last }
+            if let failure { throw failure }
         }
         log.withLock { $0.write(.notice, "exit") }
         return 0
     }
 
-    private init(_ setup: Setup, _ program: Program, on executor: RingExecutor) {
+    private init(_ first: Lock<Setup?>, _ program: Program, on executor: RingExecutor) {
+        guard let setup = first.withLock({ $0.take() }) else { preconditionFailure("a setup is run once") }
         self.setup = setup
         self.program = program
         self.executor = executor
@@ -70,16 +72,17 @@ struct Master {
         certificates = CertificateWatch(setup.configuration)
     }
 
-    /// Returns why it could not begin; nil after a life that ended as it should.
-    private mutating func serve() async -> StartFailure? {
+    /// Returns the last log, and why it could not begin; nil after a life that ended as it should.
+    private static func serve(
+        _ first: Lock<Setup?>, _ program: Program, on executor: RingExecutor
+    ) async -> (log: Log, failure: StartFailure?) {
+        var master = Master(first, program, on: executor)
         let signals: Signals
         do throws(IOError) {
-            signals = try Signals(program.signals(of: setup.configuration), scope: scope)
+            signals = try Signals(program.signals(of: master.setup.configuration), scope: master.scope)
         } catch {
-            return StartFailure("\(error)")
+            return (master.setup.log, StartFailure("\(error)"))
         }
-        // A local copy, because the group's closure cannot change `self`.
-        var master = self
         await withTaskGroup(of: Event.self) { group in
             group.addTask { await Master.next(signals) }
             master.begin(in: &group)
@@ -92,8 +95,7 @@ struct Master {
         }
         if master.failure != nil { master.setup.sockets.close(keepingFiles: master.sharesFiles) }
         master.pidFile?.remove()
-        self = master
-        return failure
+        return (master.setup.log, master.failure)
     }
 
     private mutating func begin(in group: inout TaskGroup<Event>) {
@@ -218,16 +220,10 @@ struct Master {
 
     /// Uses certificates that were renewed; those that are broken, or half written, only raise an alarm.
     private mutating func takeCertificatesOver(in group: inout TaskGroup<Event>) {
-        do throws(StartFailure) {
-            guard let renewed = try setup.withFreshCertificates() else { return }
-            setup.log.write(.notice, "files of TLS have changed, using the new ones")
-            setup = renewed
-            isReloading = true
-            fleet.take(renewed, mustReplace: false, in: &group)
-        } catch {
-            setup.log.write(
-                .alert, "files of TLS have changed and cannot be used, going on with the old ones: \(error.text)")
-        }
+        guard let renewed = setup.withFreshCertificatesOrReported() else { return }
+        setup = renewed
+        isReloading = true
+        fleet.take(renewed, mustReplace: false, in: &group)
     }
 
     // MARK: Upgrade

@@ -15,12 +15,9 @@ struct Worker {
     private static let blockingThreads = 2
     private static let blockingQueue = 1024
 
-    /// What it serves by, to begin with.
-    private let configuration: Configuration
+    /// What it serves by, to begin with; taken by the task that serves, so that nobody holds it longer than it is in force.
+    private let first: Lock<Assignment?>
     private let log: Log
-    /// The serial numbers of the sockets of `configuration`.
-    private let sockets: [Int]
-    private let newcomers: [Supervisor.Listener]
     private let source: Source
 
     /// Where new configurations come from.
@@ -28,7 +25,7 @@ struct Worker {
         /// From the master, over our end of the control channel; `number` is the worker's own.
         case master(control: Int32, number: Int)
         /// Read by ourselves: everything is one process (`master_process off`).
-        case ourselves(Setup)
+        case ourselves
 
         /// What is said to a worker by signals; one that is alone hears what else a master would do.
         var signals: [Int32] {
@@ -38,11 +35,14 @@ struct Worker {
     }
 
     /// What the newest configuration needs at once, and later.
-    private struct Assignment: Sendable {
+    fileprivate struct Assignment: Sendable {
         let configuration: Configuration
         let log: Log
+        /// The serial numbers of the sockets of `configuration`.
         let sockets: [Int]
         let newcomers: [Supervisor.Listener]
+        /// Without a master: what the next configuration takes over from.
+        var setup: Setup?
     }
 
     /// All that can happen to a worker.
@@ -52,6 +52,8 @@ struct Worker {
         case delivered(ControlChannel.Delivery, Result<Assignment, StartFailure>)
         case masterGone
         case shutdownTimeout
+        /// Without a master: it is time to look at the files of TLS.
+        case certificatesDue
         case served
         /// A wait ended because there is nothing more to wait for.
         case nothing
@@ -61,14 +63,11 @@ struct Worker {
     static func main(control: Int32) -> Int32 {
         ProcessSignals.prepare(for: ProcessSignals.worker)
         do throws(StartFailure) {
-            let delivery = try ControlChannel.readHandover(from: control)
-            let first = try Worker.assignment(delivery, sharing: nil)
-            WorkerRole.setEnvironment(first.configuration.core.environment)
-            let worker = Worker(first, source: .master(control: control, number: delivery.handover.number))
+            let worker = try readHandover(control)
             do throws(StartFailure) {
                 try worker.run()
             } catch {
-                first.log.write(.emerg, error.text)
+                worker.log.write(.emerg, error.text)
                 return 2
             }
             return 0
@@ -78,22 +77,35 @@ struct Worker {
         }
     }
 
-    /// Everything in one process (`master_process off`); the signals are blocked already.
-    static func runAlone(_ setup: Setup) throws(StartFailure) {
-        let first = Assignment(
-            configuration: setup.configuration, log: setup.log, sockets: setup.sockets.all.map(\.serial),
-            newcomers: setup.sockets.all.map {
-                Supervisor.Listener(serial: $0.serial, descriptor: $0.socket.descriptor)
-            })
-        try Worker(first, source: .ourselves(setup)).run()
+    /// The worker that the first handover asks for. The handover, with all texts of the configuration, does not
+    /// outlive this.
+    private static func readHandover(_ control: Int32) throws(StartFailure) -> Worker {
+        let delivery = try ControlChannel.readHandover(from: control)
+        let first = try Worker.assignment(delivery, sharing: nil)
+        WorkerRole.setEnvironment(first.configuration.core.environment)
+        return Worker(first, source: .master(control: control, number: delivery.handover.number))
     }
 
-    private init(_ first: Assignment, source: Source) {
-        configuration = first.configuration
+    /// Everything in one process (`master_process off`); the signals are blocked already.
+    static func runAlone(_ setup: consuming Setup) throws(StartFailure) {
+        try Worker(assignment(consume setup, insteadOf: nil), source: .ourselves).run()
+    }
+
+    private init(_ first: consuming Assignment, source: Source) {
         log = first.log
-        sockets = first.sockets
-        newcomers = first.newcomers
         self.source = source
+        self.first = Lock(consume first)
+    }
+
+    /// What `setup` says, for a process that has the sockets of `old`.
+    private static func assignment(_ setup: Setup, insteadOf old: Setup?) -> Assignment {
+        let known = Set(old?.sockets.all.map(\.serial) ?? [])
+        let sockets = setup.sockets.all
+        return Assignment(
+            configuration: setup.configuration, log: setup.log, sockets: sockets.map(\.serial),
+            newcomers: sockets.filter { !known.contains($0.serial) }.map {
+                Supervisor.Listener(serial: $0.serial, descriptor: $0.socket.descriptor)
+            }, setup: setup)
     }
 
     /// Reads what a handover says.
@@ -121,15 +133,28 @@ struct Worker {
     }
 
     private func run() throws(StartFailure) {
+        let executor = try prepare()
+        try executor.runToSuccess { () async throws(StartFailure) in try await serve(on: executor) }
+        log.write(.notice, "exit")
+    }
+
+    /// Takes on what a process does at its birth.
+    private func prepare() throws(StartFailure) -> RingExecutor {
+        guard let configuration = first.withLock({ $0?.configuration }) else {
+            preconditionFailure("a worker is born before it serves")
+        }
         let role = WorkerRole(configuration, log: log)
         role.raiseFileLimit()
         let outcome = try KernelChoice(configuration.events.method).makeForWorker()
         log.write(.notice, "using the \"\(outcome.kernel.name)\" event method, with \(outcome.kernel.features)")
         if case .master(_, let number) = source { try role.take(number) }
         try WorkerRole.keepSecrets()
-        let executor = RingExecutor(kernel: outcome.kernel)
-        try executor.runToSuccess { () async throws(StartFailure) in try await serve(on: executor) }
-        log.write(.notice, "exit")
+        return RingExecutor(kernel: outcome.kernel)
+    }
+
+    private func takeFirst() -> Assignment {
+        guard let first = first.withLock({ $0.take() }) else { preconditionFailure("a worker serves once") }
+        return first
     }
 
     private func serve(on executor: RingExecutor) async throws(StartFailure) {
@@ -142,7 +167,8 @@ struct Worker {
         }
         let pool = BlockingPool(threads: Worker.blockingThreads, queueMaximum: Worker.blockingQueue)
         let supervisor = Supervisor(log: log, hashing: pool, executor: executor)
-        await supervisor.serve(configuration, on: sockets, newcomers: newcomers, log: log)
+        var current = takeFirst()
+        await supervisor.serve(current)
         await withTaskGroup(of: Event.self) { group in
             group.addTask {
                 await supervisor.run()
@@ -155,9 +181,11 @@ struct Worker {
                 channel = opened
                 group.addTask { await Worker.answer(.accepted, opened, pool, log) }
             }
-            var current = (configuration: configuration, log: log)
-            var setup: Setup?
-            if case .ourselves(let own) = source { setup = own }
+            var certificates: CertificateWatch?
+            if case .ourselves = source {
+                certificates = CertificateWatch(current.configuration)
+                group.addTask { await Worker.pause(CertificateWatch.interval, scope) ? .certificatesDue : .nothing }
+            }
             var isDraining = false
             for await event in group {
                 var mustDrain = false
@@ -168,9 +196,11 @@ struct Worker {
                     case SIGQUIT: mustDrain = true
                     case SIGUSR1: current.log.reopen()
                     case SIGHUP:
-                        if let renewed = await Worker.reload(setup, supervisor) {
-                            setup = renewed
-                            current = (renewed.configuration, renewed.log)
+                        if let old = current.setup, let renewed = old.renewedOrReported() {
+                            current = Worker.assignment(renewed, insteadOf: old)
+                            await supervisor.serve(current)
+                            renewed.takeOver(from: old, closesSockets: false)
+                            certificates = CertificateWatch(renewed.configuration)
                         }
                     default: await supervisor.cancel()
                     }
@@ -179,9 +209,8 @@ struct Worker {
                     var answer = ControlChannel.Answer.refused
                     switch outcome {
                     case .success(let next):
-                        await supervisor.serve(
-                            next.configuration, on: next.sockets, newcomers: next.newcomers, log: next.log)
-                        current = (next.configuration, next.log)
+                        current = next
+                        await supervisor.serve(current)
                         next.log.reopen()
                         answer = .accepted
                     case .failure(let failure):
@@ -198,6 +227,14 @@ struct Worker {
                 case .shutdownTimeout:
                     current.log.write(.notice, "worker_shutdown_timeout is over, ending the sessions that are left")
                     await supervisor.cancel()
+                case .certificatesDue:
+                    if certificates?.hasChanged() == true, let old = current.setup,
+                        let renewed = old.withFreshCertificatesOrReported()
+                    {
+                        current = Worker.assignment(renewed, insteadOf: old)
+                        await supervisor.serve(current)
+                    }
+                    group.addTask { await Worker.pause(CertificateWatch.interval, scope) ? .certificatesDue : .nothing }
                 case .served:
                     current.log.write(.notice, "exiting")
                     scope.cancel()
@@ -209,27 +246,12 @@ struct Worker {
                     current.log.write(.notice, "gracefully shutting down")
                     await supervisor.drain()
                     if let limit = current.configuration.core.shutdownTimeout {
-                        group.addTask { await Worker.timeout(at: executor.now + limit, scope) }
+                        group.addTask { await Worker.pause(limit, scope) ? .shutdownTimeout : .nothing }
                     }
                 }
             }
-            setup?.sockets.close(areOurs: false)
+            current.setup?.sockets.close(areOurs: false)
         }
-    }
-
-    /// Serves by the configuration as it is written now; nil when that cannot be, and all goes on as before.
-    private static func reload(_ setup: Setup?, _ supervisor: Supervisor) async -> Setup? {
-        guard let setup, let renewed = setup.renewedOrReported() else { return nil }
-        let known = Set(setup.sockets.all.map(\.serial))
-        let sockets = renewed.sockets.all
-        await supervisor.serve(
-            renewed.configuration, on: sockets.map(\.serial),
-            newcomers: sockets.filter { !known.contains($0.serial) }.map {
-                Supervisor.Listener(serial: $0.serial, descriptor: $0.socket.descriptor)
-            },
-            log: renewed.log)
-        renewed.takeOver(from: setup, closesSockets: false)
-        return renewed
     }
 
     private static func next(_ signals: Signals) async -> Event {
@@ -259,12 +281,21 @@ struct Worker {
         }
     }
 
-    private static func timeout(at deadline: Instant, _ scope: CancellationScope) async -> Event {
+    /// Waits; false when there is nothing to wait for any more.
+    private static func pause(_ time: Duration, _ scope: CancellationScope) async -> Bool {
         do throws(IOError) {
-            try await scope.executor.sleep(until: deadline, scope: scope)
-            return .shutdownTimeout
+            try await scope.executor.sleep(until: scope.executor.now + time, scope: scope)
+            return true
         } catch {
-            return .nothing
+            return false
         }
+    }
+}
+
+extension Supervisor {
+    /// From now on new clients are served as `assignment` says.
+    fileprivate func serve(_ assignment: Worker.Assignment) async {
+        await serve(
+            assignment.configuration, on: assignment.sockets, newcomers: assignment.newcomers, log: assignment.log)
     }
 }

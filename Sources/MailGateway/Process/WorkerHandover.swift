@@ -121,6 +121,12 @@ private struct HandoverWriter {
         bytes.append(contentsOf: content)
     }
 
+    mutating func put(_ content: Secret) {
+        var copy = content.bytes
+        put(copy)
+        wipe(&copy)
+    }
+
     mutating func setNumber(_ number: Int, at offset: Int) {
         for index in 0..<4 { bytes[offset + index] = UInt8(truncatingIfNeeded: number >> (24 - 8 * index)) }
     }
@@ -155,6 +161,12 @@ private struct HandoverReader {
         return Array(bytes[offset..<offset + count])
     }
 
+    mutating func secret() -> Secret? {
+        guard let count = number(), count <= bytes.count - offset else { return nil }
+        defer { offset += count }
+        return Secret(bytes[offset..<offset + count])
+    }
+
     mutating func text() -> String? { content().flatMap { String(validating: $0, as: UTF8.self) } }
 
     /// As many elements as the count says; each takes at least one byte, which bounds a lying count.
@@ -169,13 +181,13 @@ private struct HandoverReader {
     }
 
     mutating func configurationText() -> ConfigurationText? {
-        guard let path = text(), let kind = number(), kind < WorkerHandover.kinds.count, let content = content()
+        guard let path = text(), let kind = number(), kind < WorkerHandover.kinds.count, let content = secret()
         else { return nil }
         return ConfigurationText(path: path, content: content, kind: WorkerHandover.kinds[kind])
     }
 
     mutating func ticketSeed() -> TLSTicketSeed? {
-        guard let epoch = number(), let secrets = list({ $0.content() }) else { return nil }
+        guard let epoch = number(), let secrets = list({ $0.secret() }) else { return nil }
         return TLSTicketSeed(epoch: UInt64(epoch), secrets: secrets)
     }
 

@@ -221,33 +221,6 @@ import Testing
         }
     }
 
-    @Test("renewed certificates are used without a reload, broken ones raise an alarm and change nothing", .beyondNginx)
-    func renewal() throws {
-        try Site.runSecurely(implicitly: true, workers: 2) { site, certificates in
-            let signal = site.stage.directory.path("go-on")
-            let held = try site.heldClient(until: signal)
-            let name = "gateway.example.test"
-            let renewed = try Certificates(on: site.stage, folder: "renewed")
-            let issued = try renewed.issue("gateway", [name])
-            let options = #"{"ca": "\#(renewed.authorityFile)", "name": "\#(name)", "say": ["n1 NOOP"]}"#
-            #expect(try site.tlsClient(.imap, "implicit", options).error != nil)
-            // The certificate without its key: half of a renewal.
-            try certificates.write("gateway.pem", issued.certificate)
-            try waitUntil("the alarm", within: .seconds(30)) {
-                site.gateway.log.contains("[alert]") && site.gateway.log.contains("going on with the old ones")
-            }
-            try site.expectHealthyOverTLS(.imap)
-            try certificates.write("gateway.key", issued.key)
-            try waitUntil("both workers with the new certificate", within: .seconds(30)) {
-                site.gateway.log.contains("all workers serve the new configuration")
-            }
-            for _ in 0..<4 { #expect(try site.tlsClient(.imap, "implicit", options).error == nil) }
-            try site.stage.directory.write("go-on", "")
-            #expect(try held.waitForExit(within: .seconds(10)) == .code(0))
-            #expect(held.output.contains("held OK"), "\(held.output)")
-        }
-    }
-
     @Test("a PROXY header comes before TLS, in one segment with it, and is believed")
     func proxyHeaders() throws {
         try Site.runSecurely(
@@ -259,32 +232,6 @@ import Testing
             #expect(report.error == nil && report.secure.last?.hasPrefix("a1 OK") == true, "\(report)")
             let request = try #require(try site.auth.requests.last)
             #expect(request["Client-IP"] == "192.0.2.77" && request["Auth-SSL"] == "on")
-        }
-    }
-
-    @Test("renewals are not noticed by sessions that are held, nor by logins on their way", .beyondNginx)
-    func renewalUnderLoad() throws {
-        try Site.runSecurely(implicitly: true, workers: 2) { site, certificates in
-            let stop = site.stage.directory.path("stop")
-            let endpoint = try site.gateway.endpoint(.imap)
-            let load = try site.stage.start(
-                "load",
-                [
-                    "/usr/bin/python3", Stage.script("tls_load.py"), endpoint.host, "\(endpoint.port)",
-                    Mail.imap.loginLine, "50", stop,
-                ])
-            try waitUntil("the held sessions", within: .seconds(30)) { load.output.contains("holding") }
-            for round in 1...2 {
-                try certificates.issue("gateway", ["gateway.example.test"])
-                try waitUntil("renewal \(round)", within: .seconds(30)) {
-                    site.gateway.log.components(separatedBy: "all workers serve the new configuration").count > round
-                }
-            }
-            try site.stage.directory.write("stop", "")
-            #expect(try load.waitForExit(within: .seconds(60)) == .code(0))
-            let line = try #require(load.output.split(separator: "\n").last)
-            let report = try JSONDecoder().decode(LoadReport.self, from: Data(line.utf8))
-            #expect(report.failures.isEmpty && report.held == 50 && report.logins > 20, "\(report)")
         }
     }
 
@@ -319,13 +266,6 @@ import Testing
     }
 }
 
-/// What Clients/tls_load.py has seen.
-private struct LoadReport: Decodable {
-    let logins: Int
-    let failures: [String]
-    let held: Int
-}
-
 extension Mail {
     /// How the line begins that refuses a certificate.
     fileprivate var certificateRefusal: String {
@@ -353,7 +293,7 @@ extension Site {
     /// A site whose gateway has TLS: from the first byte, or by STARTTLS.
     static func runSecurely(
         withPostfix: Bool = false, implicitly: Bool, parameters: String = "", workers: Int = 1,
-        directives: [String] = [],
+        main: [String] = [], directives: [String] = [],
         more: (Certificates) -> [String] = { _ in [] }, _ body: (Site, Certificates) throws -> Void
     ) throws {
         try Stage.run { stage in
@@ -367,6 +307,7 @@ extension Site {
             let auth = try AuthService(on: stage, servers: [.imap: dovecot.imap, .pop3: dovecot.pop3, .smtp: smtp])
             var configuration = try GatewayConfiguration(on: stage, auth: auth.endpoint)
             configuration.workers = workers
+            configuration.main = main
             configuration.mail += certificates.directives("gateway") + directives + more(certificates)
             if !implicitly, !directives.contains(where: { $0.hasPrefix("starttls") }) {
                 configuration.mail.append("starttls on;")

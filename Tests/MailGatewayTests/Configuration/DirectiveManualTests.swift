@@ -18,7 +18,7 @@ import Testing
             close(file)
             try #require(written == manual.utf8.count)
         }
-        let shown = String(decoding: try DiskSource().read(path), as: UTF8.self)
+        let shown = String(decoding: try DiskSource().read(path).bytes, as: UTF8.self)
         #expect(shown == manual, "run it again with MAILGATEWAY_UPDATE_DOCS=1")
     }
 

@@ -57,6 +57,43 @@ import Testing
         #expect(try load(directives).tls != nil)
     }
 
+    @Test("compression of certificates is done where OpenSSL can, and warned about where it cannot, as in nginx")
+    func compression() throws {
+        let line = "ssl_certificate_compression on;"
+        let configuration = try ConfigurationFixture.load(
+            "events { } mail { auth_http 192.0.2.9; \(Self.pair) starttls on;\n\(line)\nserver { listen 143; } "
+                + "server { listen 110; } }", files: Self.files)
+        let compresses = configuration.servers.compactMap { $0.settings.tls?.compressesCertificates }
+        try #require(compresses.count == 2)
+        let warnings = configuration.notices.filter { $0.level == .warn }
+        #expect(
+            warnings.map(\.text)
+                == (compresses[0] ? [] : ["\"ssl_certificate_compression\" ignored, not supported"]))
+        #expect(warnings.allSatisfy { $0.position == .file(ConfigurationFixture.path, line: 2) })
+    }
+
+    @Test("a service may ask for TLS with back-ends where no directive does; then the system's authorities count")
+    func askedFor() throws {
+        let authority = TestAuthority()
+        let file = [TLSAssembly.systemAuthorities[0]: String(decoding: authority.certificate, as: UTF8.self)]
+        let served = try ConfigurationFixture.load(
+            "events { } mail { auth_http 192.0.2.9; server { listen 143; } server { listen 110; } }", files: file)
+        let contexts = try served.servers.map { try #require($0.settings.proxy.tls.context) }
+        #expect(contexts[0] === contexts[1])
+        #expect(try contexts[0].context() === contexts[1].context())
+        let without = try ConfigurationFixture.load(
+            "events { } mail { auth_http 192.0.2.9; server { listen 143; } }")
+        #expect(without.servers[0].settings.proxy.tls.context == nil)
+        let accounts = try ConfigurationFixture.load(
+            "events { } mail { auth_file \"data:a:{PLAIN}b\"; proxy_pass 192.0.2.1:143; server { listen 143; } }",
+            files: file)
+        #expect(accounts.servers[0].settings.proxy.tls.context == nil)
+        let broken = try ConfigurationFixture.load(
+            "events { } mail { auth_http 192.0.2.9; server { listen 143; } }",
+            files: [TLSAssembly.systemAuthorities[0]: "no certificate"])
+        #expect(throws: IOError.self) { try broken.servers[0].settings.proxy.tls.context?.context() }
+    }
+
     @Test("data: holds the texts themselves")
     func data() throws {
         let certificate = try #require(TLSConfigurationTests.files["cert.pem"])

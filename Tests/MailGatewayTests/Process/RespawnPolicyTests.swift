@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test func theProcessorsAreThoseOfOurAffinityMask() throws {
-        let status = try DiskSource().read("/proc/self/status")
+        let status = try DiskSource().read("/proc/self/status").bytes
         let lines = String(decoding: status, as: UTF8.self).split(separator: "\n")
         let list = try #require(lines.first { $0.hasPrefix("Cpus_allowed_list:") }?.split(separator: "\t").last)
         let expected = list.split(separator: ",").reduce(0) { sum, range in

@@ -10,10 +10,11 @@ import Testing
         origin: Configuration.Origin(
             path: "/etc/gw/main.conf", prefix: "/var/gw", globalDirectives: "user nobody;", hostName: "höst",
             texts: [
-                ConfigurationText(path: "/etc/gw/main.conf", content: Array("events { }".utf8), kind: .directives),
-                ConfigurationText(path: "/etc/gw/users", content: [0, 255, 13, 10], kind: .accounts),
-                ConfigurationText(path: "/etc/gw/empty", content: [], kind: .directives),
-                ConfigurationText(path: "/etc/gw/key.pem", content: [1], kind: .tls),
+                ConfigurationText(
+                    path: "/etc/gw/main.conf", content: Secret(Array("events { }".utf8)), kind: .directives),
+                ConfigurationText(path: "/etc/gw/users", content: Secret([0, 255, 13, 10]), kind: .accounts),
+                ConfigurationText(path: "/etc/gw/empty", content: Secret([]), kind: .directives),
+                ConfigurationText(path: "/etc/gw/key.pem", content: Secret([1]), kind: .tls),
             ],
             resolutions: [
                 "two.example": [.ipv4(IPv4Address(192, 0, 2, 1), port: 0), .ipv6(.loopback, port: 0)], "none": [],

@@ -113,14 +113,15 @@ enum AuthenticatorDirectives {
         (statement, previous, context) throws(ConfigurationError) in
         let argument = statement.arguments[0]
         let name: String
-        let text: [UInt8]
+        var text: [UInt8]
         if argument.hasPrefix("data:") {
             name = "data:"
             text = Array(argument.dropFirst("data:".count).utf8)
         } else {
             name = context.pathOfConfiguration(try printable(argument, of: statement))
-            text = try context.read(name, as: .accounts, at: statement.position)
+            text = try context.read(name, as: .accounts, at: statement.position).bytes
         }
+        defer { wipe(&text) }
         do throws(AccountsFileError) {
             return (previous ?? []) + [.accounts(try AccountsFile(parsing: text))]
         } catch {

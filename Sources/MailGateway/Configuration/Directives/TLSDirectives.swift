@@ -66,6 +66,11 @@ enum TLSDirectives {
         "ssl_session_timeout", in: [.mail, .server], .seconds, default: "5m",
         "How long a session can be gone on with.")
 
+    static let compressesCertificates = Setting(
+        "ssl_certificate_compression", in: [.mail, .server], .flag, default: "off",
+        "Whether certificates are sent compressed to clients that take them so (RFC 8879). An OpenSSL that cannot, "
+            + "which is any before 3.2, makes it a warning without effect, as in nginx.")
+
     static let verification = Setting(
         "ssl_verify_client", in: [.mail, .server],
         .choice([
@@ -101,11 +106,7 @@ enum TLSDirectives {
         dhParameters.directive, curves.directive, versions.directive, ciphers.directive, prefersOwnCiphers.directive,
         sessionCache.directive, usesTickets.directive, ticketKeys.directive, sessionTimeout.directive,
         verification.directive, verificationDepth.directive, clientAuthorities.directive, trustedAuthorities.directive,
-        revocations.directive, commands.directive,
-        .ignored(
-            "ssl_certificate_compression", in: [.mail, .server], .flag, because: "it needs OpenSSL 3.2 or newer",
-            expected: { !$0 }),
-        oldSwitch,
+        revocations.directive, commands.directive, compressesCertificates.directive, oldSwitch,
     ]
 
     /// nginx knew it up to 1.25.0.
