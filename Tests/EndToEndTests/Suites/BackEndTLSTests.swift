@@ -7,6 +7,7 @@ import Testing
     private func run(
         _ security: String, names: [String], directives: (Certificates) -> [String], days: Range<Int> = -1..<90,
         headers: [String: String] = [:], mails: [Mail] = [.imap, .pop3],
+        launcher: (Certificates) -> [String] = { _ in [] },
         _ body: (Site, Dovecot, Certificates) throws -> Void
     ) throws {
         try Stage.run { stage in
@@ -25,7 +26,7 @@ import Testing
                 ], headers: headers)
             var configuration = try GatewayConfiguration(on: stage, auth: auth.endpoint)
             configuration.mail += ["proxy_ssl \(headers.isEmpty ? security : "off");"] + directives(certificates)
-            let gateway = try GatewayUnderTest(on: stage, configuration)
+            let gateway = try GatewayUnderTest(on: stage, configuration, launcher: launcher(certificates))
             try body(Site(stage: stage, auth: auth, gateway: gateway, postfix: postfix), dovecot, certificates)
         }
     }
@@ -78,6 +79,50 @@ import Testing
             let client = try site.gateway.greetedClient(.imap)
             #expect(try client.logIn(.imap, as: .ann).hasPrefix("a1 OK"))
             try waitUntil("the login in Dovecot's log") { textOfFile(dovecot.log).contains(", TLS") }
+        }
+    }
+
+    @Test(
+        "a service asks for TLS where the configuration does not: the system's authorities vouch for the back-end",
+        .enabled("file systems are root's to mount") { Postfix.isPossible }, arguments: ["on", "starttls"])
+    func askedFor(security: String) throws {
+        // The gateway sees the test's authority in the place of the system's.
+        let mount = { (certificates: Certificates) in
+            [
+                "/usr/bin/unshare", "--mount", "/bin/sh", "-c", #"mount --bind "$0" "$1" && shift && exec "$@""#,
+                certificates.authorityFile, "/etc/ssl/certs/ca-certificates.crt",
+            ]
+        }
+        try run(
+            security, names: ["back.example.test"], directives: { _ in [] },
+            headers: ["Auth-SSL-Backend": security, "Auth-SSL-Backend-Name": "back.example.test"], launcher: mount
+        ) { site, dovecot, _ in
+            for mail in [Mail.imap, .pop3] {
+                let client = try site.gateway.greetedClient(mail)
+                let answer = try client.logIn(mail, as: .ann)
+                #expect(answer.hasPrefix(mail.loggedInPrefix), "\(answer)")
+            }
+            try waitUntil("both logins in Dovecot's log") {
+                textOfFile(dovecot.log).components(separatedBy: ", TLS").count == 3
+            }
+        }
+    }
+
+    @Test(
+        "a service asks for TLS, and the back-end convinces nobody: no credential is sent",
+        arguments: ["on", "starttls"])
+    func askedForInVain(security: String) throws {
+        try run(
+            security, names: ["address"], directives: { _ in [] }, headers: ["Auth-SSL-Backend": security]
+        ) { site, dovecot, _ in
+            for mail in [Mail.imap, .pop3] {
+                let client = try site.gateway.greetedClient(mail)
+                #expect(try client.logIn(mail, as: .ann) == mail.internalError)
+            }
+            try waitUntil("the reason in the log") {
+                site.gateway.log.contains("upstream SSL certificate verify error: (")
+            }
+            #expect(!textOfFile(dovecot.log).contains("Login: user="))
         }
     }
 
