@@ -61,7 +61,7 @@ extension ServerDraft {
         }
         let file = context.pathOfConfiguration(path)
         let place = values.position(of: LoginDirectives.masterPasswordFile) ?? position
-        var content = try context.read(file, as: .accounts, at: place)
+        var content = try context.read(file, as: .accounts, at: place).bytes
         defer { wipe(&content) }
         if content.last == ASCII.lf { content.removeLast() }
         if content.last == ASCII.cr { content.removeLast() }
