@@ -37,19 +37,21 @@ package final class TestAuthority {
 
     /// Issues a certificate.
     /// - Parameters:
-    ///   - names: DNS names, or addresses as `IP:127.0.0.1`; the first DNS name is the common name.
+    ///   - names: DNS names, or addresses as `IP:127.0.0.1` or `email:ann@example.test`; the first is the common name.
+    ///   - userID: of the subject.
     ///   - days: when it is good, in days from now.
     ///   - passphrase: what the key is encrypted with.
     package func issue(
-        _ names: [String], commonName: String? = nil, kind: KeyKind = .ecdsa, days: Range<Int> = -1..<365,
-        passphrase: String? = nil
+        _ names: [String], commonName: String? = nil, userID: String? = nil, kind: KeyKind = .ecdsa,
+        days: Range<Int> = -1..<365, passphrase: String? = nil
     ) -> Issued {
         serial += 1
         let own = unsafe TestAuthority.makeKey(kind)
         defer { unsafe EVP_PKEY_free(own) }
-        let list = names.map { $0.hasPrefix("IP:") ? $0 : "DNS:\($0)" }.joined(separator: ",")
+        let list = names.map { $0.hasPrefix("IP:") || $0.hasPrefix("email:") ? $0 : "DNS:\($0)" }.joined(separator: ",")
         let certificate = unsafe TestAuthority.makeCertificate(
-            subject: commonName ?? names.first ?? "nobody", issuer: name, key: own, signer: key, serial: serial,
+            subject: commonName ?? names.first ?? "nobody", userID: userID, issuer: name, key: own, signer: key,
+            serial: serial,
             days: days, extensions: names.isEmpty ? [] : [(NID_subject_alt_name, list)])
         defer { unsafe X509_free(certificate) }
         return unsafe Issued(
@@ -103,7 +105,8 @@ package final class TestAuthority {
     }
 
     private static func makeCertificate(
-        subject: String, issuer: String, key: OpaquePointer, signer: OpaquePointer, serial: Int, days: Range<Int>,
+        subject: String, userID: String? = nil, issuer: String, key: OpaquePointer, signer: OpaquePointer, serial: Int,
+        days: Range<Int>,
         extensions: [(Int32, String)]
     ) -> OpaquePointer {
         guard let certificate = unsafe X509_new() else { preconditionFailure("no memory for a certificate") }
@@ -112,6 +115,7 @@ package final class TestAuthority {
         unsafe X509_gmtime_adj(X509_getm_notBefore(certificate), days.lowerBound * 86400)
         unsafe X509_gmtime_adj(X509_getm_notAfter(certificate), days.upperBound * 86400)
         unsafe setName(X509_get_subject_name(certificate), subject)
+        if let userID { unsafe setName(X509_get_subject_name(certificate), userID, kind: "UID") }
         unsafe setName(X509_get_issuer_name(certificate), issuer)
         unsafe X509_set_pubkey(certificate, key)
         for (kind, value) in extensions {
@@ -123,8 +127,8 @@ package final class TestAuthority {
         return unsafe certificate
     }
 
-    private static func setName(_ name: OpaquePointer?, _ text: String) {
-        unsafe X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, text, Int32(text.utf8.count), -1, 0)
+    private static func setName(_ name: OpaquePointer?, _ text: String, kind: String = "CN") {
+        unsafe X509_NAME_add_entry_by_txt(name, kind, MBSTRING_UTF8, text, Int32(text.utf8.count), -1, 0)
     }
 
     private static func pem(_ write: (OpaquePointer?) -> Int32) -> [UInt8] {

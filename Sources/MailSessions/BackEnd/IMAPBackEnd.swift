@@ -173,6 +173,8 @@ package struct IMAPBackEnd: BackEndLogin {
             replies.restart()
             if offer.offers(exchange.mechanism) { return authenticate(exchange, offer) }
             state = .over(.mechanismNotOffered(exchange.mechanism))
+        } else if line.begins(with: "CAP ") {
+            state = .over(.mechanismNotOffered(exchange.mechanism))
         } else if line.begins(with: "* "), !line.begins(with: "* BYE") {
             offer.take(line)
             state = .capabilities(exchange, offer)

@@ -3,7 +3,8 @@
 Usage: auth_service.py HOST RECORDS SETTINGS
 
 SETTINGS is JSON: {"accounts": {login: password}, "servers": {protocol: [host, port]}}, and perhaps
-"headers": {name: value}, added to each success, and "tls": [certificate, key], files for https.
+"headers": {name: value}, added to each success, "tokens": {token: login} for OAUTHBEARER and XOAUTH2, and
+"tls": [certificate, key], files for https. EXTERNAL needs a verified certificate and an account of that name.
 Every request is appended to RECORDS as one JSON line: the number of the TCP connection it came
 on, the request line and the headers in their order. Prints "listening PORT" once it does.
 
@@ -19,8 +20,12 @@ The path of the request chooses how the service behaves:
   /half       closes in the middle of an answer
   /broken     answers 503, and nothing about the login
   /nowhere    says OK, but not where to go
+  /introspect?token=TOKEN&…   says as JSON whether a token is good, and whose it is (RFC 7662)
 """
 
+import base64
+import hashlib
+import hmac
 import http.server
 import itertools
 import json
@@ -44,6 +49,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.record()
+        if self.path.startswith("/introspect?token="):
+            return self.introspect(self.path.removeprefix("/introspect?token=").partition("&")[0])
         behaviour = getattr(self, "do_" + self.path.strip("/"), None)
         if behaviour is None:
             self.answer([("Auth-Status", "no such path")])
@@ -59,14 +66,46 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with record_lock, open(RECORDS, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
+    def introspect(self, token):
+        login = (SETTINGS.get("tokens") or {}).get(unquote_to_bytes(token).decode())
+        content = json.dumps({"active": "true", "username": login} if login else {"active": "false"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def is_right(self, login, shown):
+        """Whether what the client has shown proves that it is `login`."""
+        method = self.headers["Auth-Method"]
+        password = SETTINGS["accounts"].get(login)
+        salt = (self.headers["Auth-Salt"] or "").encode()
+        if method in ("oauthbearer", "xoauth2"):
+            owner = (SETTINGS.get("tokens") or {}).get(shown)
+            return owner is not None and login in (owner, "")
+        if password is None:
+            return False
+        if method == "cram-md5":
+            return hmac.new(password.encode(), salt, "md5").hexdigest() == shown
+        if method == "apop":
+            return hashlib.md5(salt + password.encode()).hexdigest() == shown
+        if method == "external":
+            return self.headers["Auth-SSL-Verify"] == "SUCCESS"
+        return password == shown
+
     def decide(self, wait=None):
         login = unquote_to_bytes(self.headers["Auth-User"]).decode("utf-8", "replace")
-        password = unquote_to_bytes(self.headers["Auth-Pass"]).decode("utf-8", "replace")
-        if SETTINGS["accounts"].get(login) != password:
+        shown = unquote_to_bytes(self.headers["Auth-Pass"]).decode("utf-8", "replace")
+        if not self.is_right(login, shown):
             refusal = [("Auth-Status", "Invalid login or password")]
+            if self.headers["Auth-Method"] in ("oauthbearer", "xoauth2"):
+                reason = {"status": "invalid_token", "schemes": "bearer", "scope": "mail"}
+                refusal.append(("Auth-Error-SASL", base64.b64encode(json.dumps(reason).encode()).decode()))
             return refusal + ([("Auth-Wait", wait)] if wait else [])
         host, port = SETTINGS["servers"][self.headers["Auth-Protocol"]]
         extra = list((SETTINGS.get("headers") or {}).items())
+        if not login:
+            extra.append(("Auth-User", SETTINGS["tokens"][shown]))
         return [("Auth-Status", "OK"), ("Auth-Server", host), ("Auth-Port", str(port))] + extra
 
     def answer(self, headers):

@@ -25,12 +25,13 @@ struct AuthService {
 
     /// - Parameters:
     ///   - headers: added to each success.
+    ///   - tokens: of OAUTHBEARER and XOAUTH2, and whose they are.
     ///   - identity: files of certificate and key, for https.
     ///   - host: the stage's own by default.
     ///   - name: of its process and its records.
     init(
         on stage: Stage, accounts: [Account] = Account.all, servers: [Mail: Endpoint], headers: [String: String] = [:],
-        identity: [String]? = nil, host: String? = nil, name: String = "auth"
+        tokens: [String: String] = [:], identity: [String]? = nil, host: String? = nil, name: String = "auth"
     ) throws {
         let host = host ?? stage.host
         records = stage.directory.path("\(name)-requests.json")
@@ -38,7 +39,7 @@ struct AuthService {
             accounts: Dictionary(uniqueKeysWithValues: accounts.map { ($0.name, $0.password) }),
             servers: Dictionary(
                 uniqueKeysWithValues: servers.map { ($0.rawValue, [.text($1.host), .number($1.port)]) }),
-            headers: headers, tls: identity)
+            headers: headers, tokens: tokens, tls: identity)
         process = try stage.start(
             name,
             [
@@ -60,6 +61,7 @@ struct AuthService {
         let accounts: [String: String]
         let servers: [String: [Value]]
         let headers: [String: String]
+        let tokens: [String: String]
         let tls: [String]?
 
         enum Value: Encodable {

@@ -21,9 +21,10 @@ struct Certificates {
     @discardableResult
     func issue(
         _ file: String, _ names: [String], kind: TestAuthority.KeyKind = .ecdsa, days: Range<Int> = -1..<90,
-        commonName: String? = nil, passphrase: String? = nil
+        commonName: String? = nil, userID: String? = nil, passphrase: String? = nil
     ) throws -> TestAuthority.Issued {
-        let issued = authority.issue(names, commonName: commonName, kind: kind, days: days, passphrase: passphrase)
+        let issued = authority.issue(
+            names, commonName: commonName, userID: userID, kind: kind, days: days, passphrase: passphrase)
         try write("\(file).pem", issued.certificate)
         try write("\(file).key", issued.key)
         return issued

@@ -13,8 +13,13 @@ struct Dovecot {
     let process: RunningProcess
 
     /// Starts it with `accounts`; their mail lies below `mail/` of the stage's directory.
-    /// - Parameter identity: files of a certificate and its key.
-    init(on stage: Stage, accounts: [Account] = Account.all, identity: [String]? = nil) throws {
+    /// - Parameters:
+    ///   - identity: files of a certificate and its key.
+    ///   - options: who else may log in, and how.
+    init(
+        on stage: Stage, accounts: [Account] = Account.all, identity: [String]? = nil,
+        options: LoginOptions = LoginOptions()
+    ) throws {
         imaps = try stage.freeEndpoint()
         pop3s = try stage.freeEndpoint()
         imap = try stage.freeEndpoint()
@@ -29,7 +34,8 @@ struct Dovecot {
         try directory.write("dovecot/users", users.joined())
         let file = try directory.write(
             "dovecot/dovecot.conf",
-            Dovecot.configuration(stage, imap: imap, pop3: pop3, imaps: imaps, pop3s: pop3s, identity))
+            Dovecot.configuration(stage, imap: imap, pop3: pop3, imaps: imaps, pop3s: pop3s, identity)
+                + options.configuration(in: stage.directory))
         log = stage.directory.path("dovecot/dovecot.log")
         process = try stage.start("dovecot", ["/usr/sbin/dovecot", "-F", "-c", file])
         try process.waitUntilListening(on: imap)

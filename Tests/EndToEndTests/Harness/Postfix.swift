@@ -16,8 +16,10 @@ struct Postfix {
     /// Whether it can run here.
     static var isPossible: Bool { geteuid() == 0 }
 
-    /// - Parameter identity: files of a certificate and its key.
-    init(on stage: Stage, accounts: [Account] = Account.all, identity: [String]? = nil) throws {
+    /// - Parameters:
+    ///   - identity: files of a certificate and its key.
+    ///   - sasl: the socket of a Dovecot that decides about logins; without it nobody logs in.
+    init(on stage: Stage, accounts: [Account] = Account.all, identity: [String]? = nil, sasl: String? = nil) throws {
         smtp = try stage.freeEndpoint()
         smtps = try stage.freeEndpoint()
         let directory = stage.directory
@@ -27,7 +29,7 @@ struct Postfix {
         try Postfix.makeFolders(in: directory)
         let boxes = accounts.map { "\($0.address) \($0.name)/Maildir/\n" }
         try directory.write("postfix/conf/boxes", boxes.joined())
-        try directory.write("postfix/conf/main.cf", Postfix.main(stage, identity))
+        try directory.write("postfix/conf/main.cf", Postfix.main(stage, identity, sasl: sasl))
         try directory.write("postfix/conf/master.cf", Postfix.master(smtp, smtps: identity == nil ? nil : smtps))
         let configuration = directory.path("postfix/conf")
         process = try stage.start("postfix", ["/usr/lib/postfix/sbin/master", "-d", "-c", configuration])
@@ -59,7 +61,9 @@ struct Postfix {
         }
     }
 
-    private static func main(_ stage: Stage, _ identity: [String]?) -> String {
+    private static func main(_ stage: Stage, _ identity: [String]?, sasl: String?) -> String {
+        let logins =
+            sasl.map { "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = \($0)" } ?? ""
         let tls = identity.map { "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = \($0[1]) \($0[0])" } ?? ""
         let folder = stage.directory.path("postfix")
         let owner = MailOwner.current
@@ -92,6 +96,7 @@ struct Postfix {
             virtual_transport = virtual
             smtpd_tls_received_header = yes
             \(tls)
+            \(logins)
 
             """
     }

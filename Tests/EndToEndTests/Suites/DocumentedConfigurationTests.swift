@@ -35,6 +35,8 @@ import Testing
     @Test("do what the document says", arguments: blocks) func doAsSaid(block: Block) throws {
         try Stage.run { stage in
             let file = try stage.directory.write("shown.conf", block.completed)
+            // What the guide on master users has beside it.
+            try stage.directory.write("master.password", "secret\n")
             let result = try stage.run(GatewayKind.underTest.command(checking: true, in: stage.directory) + [file])
             #expect(result.status == .code(block.isRefused ? 1 : 0), "\(result)")
             if block.isRefused {
