@@ -42,6 +42,25 @@ struct SecrecyTests {
         expectSecrecy(of: SMTPFrontEnd(settings: settings(.smtp), isSecure: false, salts: .counting), text)
     }
 
+    @Test(arguments: MailProtocol.allCases, ["OAUTHBEARER", "XOAUTH2"])
+    func `G1: a token is in nothing that a front-end reports`(_ mailProtocol: MailProtocol, _ mechanism: String) {
+        var settings = settings(mailProtocol)
+        settings.clientBuffer = 4096
+        settings.mechanisms = [.xoauth2, .oauthBearer]
+        let name = mechanism == "XOAUTH2" ? "user=ann" : "n,a=ann,"
+        let command = mailProtocol == .imap ? "a AUTHENTICATE" : "AUTH"
+        // Right, and wrong at its end.
+        for end in ["\u{1}\u{1}", "\u{1}"] {
+            let message = Base64.encode("\(name)\u{1}auth=Bearer canary\(end)".utf8)
+            let text = "\(command) \(mechanism) \(String(decoding: message, as: UTF8.self))\r\n"
+            switch mailProtocol {
+            case .imap: expectSecrecy(of: IMAPFrontEnd(settings: settings, isSecure: false, salts: .counting), text)
+            case .pop3: expectSecrecy(of: POP3FrontEnd(settings: settings, isSecure: false, salts: .counting), text)
+            case .smtp: expectSecrecy(of: SMTPFrontEnd(settings: settings, isSecure: false, salts: .counting), text)
+            }
+        }
+    }
+
     /// What a log at level debug says of each command.
     @Test(
         "commands are traced with stars for credentials",
