@@ -110,7 +110,7 @@ extension SourceFile {
     fileprivate var mayPromise: Bool {
         if isIn("Sources/AsyncIO/Executor", "Sources/AsyncIO/TLS") { return true }
         let names = [
-            "Secret", "ByteBuffer", "SocketAddress", "SharedZone", "PAMAuthenticator", "ChildProcess", "Descriptor",
+            "Secret", "ByteBuffer", "SocketAddress", "SharedMemory", "PAMAuthenticator", "ChildProcess", "Descriptor",
         ]
         return names.contains { path.hasSuffix("/\($0).swift") }
     }

@@ -35,6 +35,11 @@ package enum IOError: Error, Sendable, Hashable {
         case socketpair = "socketpair()"
         case eventfd = "eventfd()"
         case getsockname = "getsockname()"
+        case memoryFile = "memfd_create()"
+        case ftruncate = "ftruncate()"
+        case seal = "fcntl(F_ADD_SEALS)"
+        case mmap = "mmap()"
+        case mprotect = "mprotect()"
     }
 
     /// The current `errno` after `call` failed.

@@ -12,14 +12,19 @@ enum Hashing {
 
     /// HMAC-SHA-256 of a label under `key`.
     static func hmac(_ key: Secret, _ label: String) -> Secret {
-        var digest = [UInt8](repeating: 0, count: 32)
+        var digest = hmac(key, Array(label.utf8))
         defer { wipe(&digest) }
-        let label = Array(label.utf8)
+        return Secret(digest)
+    }
+
+    /// HMAC-SHA-256 of `bytes` under `key`.
+    static func hmac(_ key: Secret, _ bytes: [UInt8]) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: 32)
         let isDone = unsafe key.withBytes {
-            unsafe HMAC(EVP_sha256(), $0.baseAddress, Int32($0.count), label, label.count, &digest, nil) != nil
+            unsafe HMAC(EVP_sha256(), $0.baseAddress, Int32($0.count), bytes, bytes.count, &digest, nil) != nil
         }
         precondition(isDone, "OpenSSL has HMAC")
-        return Secret(digest)
+        return digest
     }
 
     /// Random bytes fit for keys.

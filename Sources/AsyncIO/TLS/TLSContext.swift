@@ -3,7 +3,7 @@ import COpenSSL
 /// What all TLS connections of one server, or to one kind of server, share: certificates, keys, rules.
 ///
 /// Made once when the configuration is read, used by every connection, never changed afterwards, but
-/// for the sessions it remembers. Settings of ours that OpenSSL lacks as defaults: buffers of silent
+/// for the sessions it remembers and where it shares them. Settings of ours that OpenSSL lacks as defaults: buffers of silent
 /// connections are let go, one ticket, X25519 first (its key share is what clients send unasked),
 /// no renegotiation, no compression.
 // Safety: OpenSSL's contexts may be shared; ours belong to one thread once they are made, which the
@@ -24,6 +24,9 @@ package final class TLSContext: @unchecked Sendable {
     let sessions = TLSClientSessions()
     /// Whether a server's certificates are sent compressed to whoever takes them so.
     package let compressesCertificates: Bool
+    /// `ssl_session_cache shared`: where a server's sessions are, once the memory is there; the name of its zone.
+    package let sharedZone: String?
+    package var sharedSessions: TLSSharedSessions?
     let verifies: Bool
     let reusesSessions: Bool
     private let ownAlgorithms: (signature: String?, key: String?)
@@ -37,6 +40,7 @@ package final class TLSContext: @unchecked Sendable {
         compressesCertificates = settings.compressesCertificates && builder.compressCertificates()
         role = .server
         verification = settings.verification
+        if case .shared(let zone, _) = settings.cache { sharedZone = zone } else { sharedZone = nil }
         tickets = settings.usesTickets ? try TLSTickets(settings, seed: seed) : nil
         applicationProtocols = settings.applicationProtocol.map { [UInt8($0.utf8.count)] + $0.utf8 } ?? []
         verifies = false
@@ -55,6 +59,7 @@ package final class TLSContext: @unchecked Sendable {
         compressesCertificates = false
         role = .client
         verification = .off
+        sharedZone = nil
         tickets = nil
         applicationProtocols = []
         verifies = settings.verifies
@@ -88,6 +93,7 @@ package final class TLSContext: @unchecked Sendable {
                 }
             }
         case .server:
+            if sharedZone != nil { installSharedCacheCallbacks() }
             if tickets != nil {
                 unsafe SSL_CTX_set_tlsext_ticket_key_evp_cb(handle) { ssl, name, iv, cipher, mac, encrypts in
                     guard let tickets = unsafe TLSContext.of(ssl)?.tickets, let name = unsafe name, let iv = unsafe iv

@@ -209,7 +209,8 @@ struct TLSContextBuilder {
             switch settings.cache {
             case .off: (SSL_SESS_CACHE_OFF, 0)
             case .none: (SSL_SESS_CACHE_SERVER | noInternal, 0)
-            case .kept(let count): (SSL_SESS_CACHE_SERVER, count)
+            case .kept(let count), .shared(_, let count?): (SSL_SESS_CACHE_SERVER, count)
+            case .shared(_, nil): (SSL_SESS_CACHE_SERVER | noInternal, 0)
             }
         unsafe copenssl_ctx_set_cache(handle, Int(mode), size, settings.sessionSeconds)
         if settings.usesTickets {
@@ -217,7 +218,11 @@ struct TLSContextBuilder {
             unsafe SSL_CTX_set_num_tickets(handle, 1)
         } else {
             unsafe SSL_CTX_set_options(handle, copenssl_no_ticket)
-            if case .kept = settings.cache {} else { unsafe SSL_CTX_set_num_tickets(handle, 0) }
+            // TLS 1.3 tells sessions that are kept here by tickets, too.
+            switch settings.cache {
+            case .kept, .shared: unsafe SSL_CTX_set_num_tickets(handle, 1)
+            case .off, .none: unsafe SSL_CTX_set_num_tickets(handle, 0)
+            }
         }
         var identity = Array("MAIL\(settings.label)\(settings.verification)".utf8)
         for text in settings.common.identities.map(\.certificate.content) { identity += text.bytes }

@@ -105,6 +105,8 @@ package enum TLSSessionCache: Sendable, Hashable {
     case none
     /// So many sessions.
     case kept(Int)
+    /// In the zone of this name, by all workers, and so many in this one besides.
+    case shared(zone: String, kept: Int?)
 }
 
 /// Whether clients have to show certificates.
