@@ -98,6 +98,7 @@ struct FrontEndFuzzTests {
         case 1: .unavailable
         case 2: .refuse(text: Array("no".utf8))
         case 3: .refuse(text: Array("no".utf8), wait: .seconds(1), challenge: Array("e30=".utf8))
+        case 4: .limited(.logins)
         default: .refuse(text: [10, 13, 0, 255], code: [10], wait: .seconds(1))
         }
     }

@@ -48,6 +48,15 @@ import Testing
             "[info] recv() failed (104: Connection reset by peer) while in auth state\(suffix)"),
         Row(.clientFailed(.closed), .authenticating, nil),
         Row(
+            .limited(.connections, zone: "one", isDryRun: false), .greeting,
+            "[error] limiting connections by zone \"one\"\(suffix)"),
+        Row(
+            .limited(.connections, zone: "one", isDryRun: true), .greeting,
+            "[error] limiting connections, dry run, by zone \"one\"\(suffix)"),
+        Row(
+            .limited(.logins, zone: "two", isDryRun: false), .askingAuthenticator,
+            "[warn] limiting logins by zone \"two\"\(suffix)"),
+        Row(
             .clientFailed(.timedOut), .readingProxyHeader,
             "[info] client timed out (110: Connection timed out) while reading PROXY protocol\(suffix)"),
         Row(

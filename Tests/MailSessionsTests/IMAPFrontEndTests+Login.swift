@@ -54,6 +54,24 @@ extension IMAPFrontEndTests {
                 S: t NO No  * OK
                 """#),
             DialogueRow(
+                "G4: who is locked out is told so whatever the password is worth, and that ends the session",
+                #"""
+                S: * OK IMAP4 ready
+                C: t LOGIN bob x
+                ? plain bob x -> limited by logins
+                S: t NO [LIMIT] Too many failed logins, try again later
+                = limited
+                """#),
+            DialogueRow(
+                "one session too many of a user",
+                #"""
+                S: * OK IMAP4 ready
+                C: t LOGIN bob x
+                ? plain bob x -> limited by connections
+                S: t NO [LIMIT] Too many connections
+                = limited
+                """#),
+            DialogueRow(
                 "nobody can tell whether the password is right",
                 #"""
                 S: * OK IMAP4 ready

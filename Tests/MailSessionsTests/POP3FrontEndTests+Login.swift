@@ -43,6 +43,28 @@ extension POP3FrontEndTests {
                 L: NOOP
                 """#),
             DialogueRow(
+                "G4: who is locked out is told so whatever the password is worth, and that ends the session",
+                #"""
+                S: +OK POP3 ready
+                C: USER ann
+                S: +OK
+                C: PASS x
+                ? plain ann x -> limited by logins
+                S: -ERR [SYS/TEMP] Too many failed logins, try again later
+                = limited
+                """#),
+            DialogueRow(
+                "one session too many of a user",
+                #"""
+                S: +OK POP3 ready
+                C: USER ann
+                S: +OK
+                C: PASS x
+                ? plain ann x -> limited by connections
+                S: -ERR [IN-USE] Too many connections
+                = limited
+                """#),
+            DialogueRow(
                 "nobody can tell whether the password is right",
                 #"""
                 S: +OK POP3 ready

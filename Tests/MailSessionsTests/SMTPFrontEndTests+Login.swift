@@ -79,6 +79,24 @@ extension SMTPFrontEndTests {
                 S: 535 no
                 """#),
             DialogueRow(
+                "G4: who is locked out is told so whatever the password is worth, and that ends the session",
+                #"""
+                S: 220 mx ESMTP ready
+                C: AUTH PLAIN AGJvYgBwYXNz
+                ? plain bob pass -> limited by logins
+                S: 421 4.7.0 mx Too many failed logins, try again later
+                = limited
+                """#),
+            DialogueRow(
+                "one session too many of a user",
+                #"""
+                S: 220 mx ESMTP ready
+                C: AUTH PLAIN AGJvYgBwYXNz
+                ? plain bob pass -> limited by connections
+                S: 421 4.7.0 mx Too many connections
+                = limited
+                """#),
+            DialogueRow(
                 "nobody can tell whether the password is right",
                 #"""
                 S: 220 mx ESMTP ready

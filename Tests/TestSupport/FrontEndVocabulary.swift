@@ -38,6 +38,8 @@ private enum FrontEndWords {
     static func verdict(_ line: String) -> Verdict? {
         if line == "accept" { return .accept }
         if line == "unavailable" { return .unavailable }
+        if line == "limited by connections" { return .limited(.connections) }
+        if line == "limited by logins" { return .limited(.logins) }
         let raw = line.replacing(#"\r"#, with: "\r").replacing(#"\n"#, with: "\n")
         let parts = raw.split(separator: "\"", omittingEmptySubsequences: false).map(String.init)
         guard parts.count >= 3, parts[0] == "refuse " else { return nil }
@@ -77,6 +79,7 @@ private enum FrontEndWords {
         case .quit: return "quit"
         case .refused: return "refused"
         case .unavailable: return "unavailable"
+        case .limited: return "limited"
         case .violation: return "violation"
         }
     }

@@ -102,7 +102,8 @@ package struct SharedRegion: Sendable {
             let payload = (SharedRegion.slotHeaderWords..<slotWords).map { memory.load(base + $0) }
             atomicMemoryFence(ordering: .acquiring)
             guard memory.load(base) == before else { continue }
-            return low == 0 && high == 0 ? nil : Entry(slot: slot, key: SharedKey(low: low, high: high), payload: payload)
+            return low == 0 && high == 0
+                ? nil : Entry(slot: slot, key: SharedKey(low: low, high: high), payload: payload)
         }
         return nil
     }

@@ -68,7 +68,8 @@ package final class TLSSharedSessions: Sendable {
             session.count <= TLSSharedSessions.sessionMaximum
         else { return }
         let parts = (session.count + bytesPerCell - 1) / bytesPerCell
-        guard parts <= min(SharedRegion.window, own.slotCount) / 2 else { return }
+        // In the smallest regions there is no room for the longest sessions beside others.
+        guard parts <= own.slotCount / 2 else { return }
         sweep(own, now)
         let serial = (own.header(Header.serial) + 1) & 0xFFFF_FFFF
         own.setHeader(Header.serial, serial)

@@ -6,6 +6,8 @@ struct Configuration: Sendable {
     let events: EventsSettings
     /// In the order of the files.
     let servers: [ServerConfiguration]
+    /// Zones of shared memory, in the order of declaration.
+    let zones: [ZoneSettings]
     /// What the administrator should know, in the order of reading.
     let notices: [Notice]
     /// What it was read from: enough to read it again, elsewhere, with the same result.
@@ -51,6 +53,7 @@ struct Configuration: Sendable {
             core: CoreSettings(ScopeChain(parser.main)),
             events: EventsSettings(ScopeChain(parser.events)),
             servers: parser.servers,
+            zones: parser.context.zones.all,
             notices: parser.context.notices,
             origin: Origin(
                 path: path, prefix: prefix, globalDirectives: globalDirectives, hostName: hostName,

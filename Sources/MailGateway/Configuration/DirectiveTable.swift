@@ -11,6 +11,7 @@ enum DirectiveTable {
         Area(title: "Events", rows: EventsDirectives.rows),
         Area(title: "Mail servers", rows: MailDirectives.rows),
         Area(title: "Who the clients are", rows: ClientDirectives.rows),
+        Area(title: "Limits", rows: LimitDirectives.rows),
         Area(title: "Protocols", rows: ProtocolDirectives.rows),
         Area(title: "Authenticators", rows: AuthenticatorDirectives.rows),
         Area(title: "Logins", rows: LoginDirectives.rows),

@@ -25,8 +25,8 @@ struct ParseContext {
     var addressesTaken: Set<SocketAddress> = []
     /// How many there are in all servers.
     var addressCount = 0
-    /// The sizes of `ssl_session_cache shared` zones, by name.
-    var sessionZones: [String: Int] = [:]
+    /// Zones of shared memory.
+    var zones = ZoneDeclarations()
     /// TLS contexts for connections of ours, by what they were made of.
     var clientContexts: [TLSClientSettings: TLSContext] = [:]
     /// The same for those that wait until somebody asks for them.

@@ -11,6 +11,8 @@ struct ServerConfiguration: Sendable {
     /// The `error_log`s in force for it. While the configuration is read, empty for those of the main level,
     /// which may still follow; at least one afterwards.
     var logs: [LogSettings]
+    /// `limit_conn_log_level`.
+    let limitLevel: LogLevel
 }
 
 /// A `server {}` as written: checked and completed when `mail {}` ends.
@@ -52,16 +54,20 @@ struct ServerDraft: Sendable {
         }
         var masters: [MasterUser?] = []
         for draft in drafts { masters.append(try draft.masterUser(mail, &context)) }
+        var limits: [LimitSettings] = []
+        for draft in drafts { limits.append(try LimitStatement.settings(ScopeChain(draft.scope, mail), context.zones)) }
         return drafts.indices.map { index in
             let draft = drafts[index]
             var settings = draft.settings(protocols[index], authenticators[index], mail, hostName: context.hostName)
             settings.tls = contexts[index]
+            settings.limits = limits[index]
             settings.proxy.tls = backEnds[index]
             settings.proxy.master = masters[index]
             return ServerConfiguration(
                 position: draft.position, settings: settings,
                 listeners: draft.scope.value(of: MailDirectives.listen) ?? [],
-                logs: draft.scope.value(of: CoreDirectives.errorLog) ?? mail.value(of: CoreDirectives.errorLog) ?? [])
+                logs: draft.scope.value(of: CoreDirectives.errorLog) ?? mail.value(of: CoreDirectives.errorLog) ?? [],
+                limitLevel: ScopeChain(draft.scope, mail)[LimitDirectives.logLevel])
         }
     }
 

@@ -51,10 +51,6 @@ extension ValueSyntax where Value == TLSVersions {
 }
 
 extension ValueSyntax where Value == TLSSessionCache {
-    /// The size that nginx asks for at least: eight pages.
-    private static var sharedMinimum: Int { 8 * 4096 }
-    /// Bytes of a session, by nginx's rule of thumb: 4000 in a megabyte.
-    private static var sessionBytes: Int { 256 }
     private static var builtinDefault: Int { 20480 }
 
     /// `off`, `none`, or one or two of `builtin[:n]` and `shared:name:size`.
@@ -63,11 +59,12 @@ extension ValueSyntax where Value == TLSSessionCache {
             (statement, _, context) throws(ConfigurationError) in
             var cache = TLSSessionCache.none
             for word in statement.arguments {
-                switch word {
-                case "off": cache = .off
-                case "none": cache = .none
-                case "builtin": cache = .kept(builtinDefault)
-                default: cache = try keptCache(word, statement, &context)
+                switch (word, cache) {
+                case ("off", _): cache = .off
+                case ("none", _): cache = .none
+                case ("builtin", .shared(let zone, _)): cache = .shared(zone: zone, kept: builtinDefault)
+                case ("builtin", _): cache = .kept(builtinDefault)
+                case (_, let earlier): cache = try keptCache(word, besides: earlier, statement, &context)
                 }
             }
             return cache
@@ -75,10 +72,11 @@ extension ValueSyntax where Value == TLSSessionCache {
     }
 
     private static func keptCache(
-        _ word: String, _ statement: Statement, _ context: inout ParseContext
+        _ word: String, besides earlier: TLSSessionCache, _ statement: Statement, _ context: inout ParseContext
     ) throws(ConfigurationError) -> TLSSessionCache {
         let parts = word.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         if parts.count == 2, parts[0] == "builtin", let count = decimal(parts[1], in: 1...(1 << 30)) {
+            if case .shared(let zone, _) = earlier { return .shared(zone: zone, kept: count) }
             return .kept(count)
         }
         guard parts.count == 3, parts[0] == "shared", !parts[1].isEmpty,
@@ -88,17 +86,14 @@ extension ValueSyntax where Value == TLSSessionCache {
                 "invalid session cache \(quoted(word))",
                 accepted: "It must be off, none, builtin, builtin:1000 or shared:name:10m.")
         }
-        guard size >= sharedMinimum else {
+        guard size >= ZoneSettings.bytesMinimum else {
             throw statement.error(
-                "session cache \(quoted(word)) is too small", accepted: "It must have \(sharedMinimum) bytes at least.")
+                "session cache \(quoted(word)) is too small",
+                accepted: "It must have \(ZoneSettings.bytesMinimum) bytes at least.")
         }
-        if let earlier = context.sessionZones[parts[1]], earlier != size {
-            throw statement.error(
-                "the size \(size) of shared memory zone \(quoted(parts[1])) conflicts with already declared size \(earlier)",
-                accepted: "Servers may share a zone; its size is the same everywhere.")
-        }
-        context.sessionZones[parts[1]] = size
-        return .kept(size / sessionBytes)
+        try context.zones.declare(ZoneSettings(name: parts[1], use: .sessions, size: size), by: statement)
+        if case .kept(let count) = earlier { return .shared(zone: parts[1], kept: count) }
+        return .shared(zone: parts[1], kept: nil)
     }
 }
 

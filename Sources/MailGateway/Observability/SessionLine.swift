@@ -32,6 +32,10 @@ struct SessionLine {
             self.init(level, "access forbidden by rule", while: nil, context)
         case .tooManyClients(let maximum):
             self.init(level, "\(maximum) max_connections are not enough", while: nil, context)
+        case .limited(let limit, let zone, let isDryRun):
+            let what = limit == .connections ? "connections" : "logins"
+            let dryRun = isDryRun ? ", dry run," : ""
+            self.init(level, "limiting \(what)\(dryRun) by zone \(quoted(zone))", while: nil, context)
         case .secured(let tls):
             let reused = tls.isResumed ? ", reused session" : ""
             self.init(level, "SSL: \(tls.version), cipher: \(tls.cipher)\(reused)", while: action, context)
@@ -209,6 +213,8 @@ struct SessionLine {
         case .authenticatorFailed(.unreachable(_, .noPlace)), .backEndFailed(.io(.noPlace)), .tooManyClients: .alert
         case .backEndFailed(.io(.timedOut)), .backEndFailed(.invalidResponse(_, isPassedOn: true)): .info
         case .authenticatorFailed, .backEndFailed, .proxyHeaderRefused, .accessDenied, .clientNameFailed: .error
+        case .limited(.logins, _, _): .warn
+        case .limited(.connections, _, _): .error
         case .relaySourceFailed(.backEnd, _), .ended(.relayed(.failed(_, sendingTo: .backEnd), _, _, _)): .error
         case .clientFailed(.tls(let failure)): failure.reason == .ours ? .crit : .info
         case .note(.command), .secured: .debug

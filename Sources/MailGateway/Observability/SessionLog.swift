@@ -4,15 +4,22 @@ import MailSessions
 /// Puts the events of sessions into nginx's words (nginx-mail.md §3.1, §11), for the logs of one server.
 final class SessionLog: SessionObserver {
     private let log: Log
+    /// `limit_conn_log_level`.
+    private let limitLevel: LogLevel
 
-    init(_ log: Log) { self.log = log }
+    init(_ log: Log, limitLevel: LogLevel = .error) {
+        self.log = log
+        self.limitLevel = limitLevel
+    }
 
     var isTracing: Bool { log.isEnabled(.debug) }
 
     func observe(_ event: SessionEvent, in context: SessionContext) {
         // Most events of most sessions are below the level: find that out before any text is made.
-        guard log.isEnabled(SessionLine.level(event)), let line = SessionLine(event, in: context) else { return }
-        log.write(line.level, connection: context.number, line.text)
+        var level = SessionLine.level(event)
+        if case .limited(.connections, _, _) = event { level = limitLevel }
+        guard log.isEnabled(level), let line = SessionLine(event, in: context) else { return }
+        log.write(level, connection: context.number, line.text)
     }
 
     /// A client that there was no place for.

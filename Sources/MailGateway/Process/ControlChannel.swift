@@ -14,7 +14,7 @@ struct ControlChannel: Sendable {
         case refused = 2
     }
 
-    /// A handover and the descriptors that came with it, in the order of `newcomers`.
+    /// A handover and the descriptors that came with it: of `newcomers`, then of `zones`.
     struct Delivery: Sendable {
         let handover: WorkerHandover
         let descriptors: [Int32]
@@ -42,7 +42,7 @@ struct ControlChannel: Sendable {
 
     // MARK: The master's end
 
-    /// Sends a handover; `descriptors` are those of its newcomers unless they are inherited.
+    /// Sends a handover; `descriptors` are those of its newcomers and zones unless they are inherited.
     func send(_ handover: WorkerHandover, with descriptors: [Int32]) async throws(IOError) {
         guard var bytes = handover.encoded else { preconditionFailure("the size was checked before") }
         defer { wipe(&bytes) }
@@ -76,7 +76,7 @@ struct ControlChannel: Sendable {
             var bytes = try await channel.receive(length, with: &descriptors)
             defer { wipe(&bytes) }
             guard let handover = WorkerHandover(decoding: bytes), descriptors.count == count,
-                handover.newcomers.count == count
+                handover.descriptorCount == count
             else { throw .closed }
             return Delivery(handover: handover, descriptors: descriptors)
         } catch {
@@ -93,7 +93,7 @@ struct ControlChannel: Sendable {
         }
         var bytes = try read(length, from: descriptor)
         defer { wipe(&bytes) }
-        guard let handover = WorkerHandover(decoding: bytes), handover.inherited.count == handover.newcomers.count
+        guard let handover = WorkerHandover(decoding: bytes), handover.inherited.count == handover.descriptorCount
         else { throw StartFailure("the master's handover is malformed") }
         setNonBlocking(descriptor)
         return Delivery(handover: handover, descriptors: handover.inherited)

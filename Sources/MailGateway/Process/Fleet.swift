@@ -32,6 +32,8 @@ struct Fleet {
         var generation: Int
         /// The sockets it has, or is being sent.
         var sockets: Set<Int>
+        /// The part of the shared memory that it writes; nil for the demo.
+        let region: Int?
         /// A handover is under way that it has not answered.
         var isBusy = true
         /// Cannot take on the newest configuration, and shall be replaced.
@@ -112,9 +114,12 @@ struct Fleet {
         var inherited = [ends.child]
         var sockets: Set<Int> = []
         var first: WorkerHandover?
+        var region: Int?
         switch role {
         case .worker(let number):
-            var (handover, descriptors) = setup.handover(toWorker: number, having: [])
+            let own = try vacantRegion()
+            region = own
+            var (handover, descriptors) = setup.handover(toWorker: number, region: own, having: [])
             handover.inherited = descriptors
             words += ["worker", "\(ends.child)"]
             inherited += descriptors
@@ -129,16 +134,26 @@ struct Fleet {
             let process = try ChildProcess(
                 path: "/proc/self/exe", arguments: words, inherited: inherited,
                 environment: ProcessEnvironment.all + [Fleet.exactStacks], executor: scope.executor)
+            if let region { setup.zones.open(region) }
             if let first {
                 let id = process.id
                 group.addTask { await Fleet.hand(first, [], to: id, channel) }
             }
             return Child(
                 role: role, process: process, channel: channel, started: scope.executor.now, generation: generation,
-                sockets: sockets)
+                sockets: sockets, region: region)
         } catch {
             throw StartFailure("\(error)")
         }
+    }
+
+    /// A region of the shared memory that no living process writes.
+    private func vacantRegion() throws(StartFailure) -> Int {
+        let taken = Set(children.values.compactMap(\.region))
+        guard let vacant = (0..<setup.zones.regionCount).first(where: { !taken.contains($0) }) else {
+            throw StartFailure("\(taken.count) workers, most of them being replaced, have all of the shared memory")
+        }
+        return vacant
     }
 
     /// Tells the Swift runtime to allocate what a task needs, and not a slab of a kilobyte for each: a silent session is
@@ -152,6 +167,7 @@ struct Fleet {
     mutating func take(_ setup: Setup, mustReplace: Bool, in group: inout TaskGroup<Master.Event>) {
         self.setup = setup
         generation += 1
+        for child in children.values { child.region.map(setup.zones.open) }
         for (id, child) in children {
             guard case .worker(let number) = child.role, !child.isRetired else { continue }
             if number >= setup.workers {
@@ -170,7 +186,8 @@ struct Fleet {
         guard var child = children[id], case .worker(let number) = child.role, !child.isBusy, !child.isRetired,
             !child.isOutdated, child.generation != generation
         else { return }
-        let (handover, descriptors) = setup.handover(toWorker: number, having: child.sockets)
+        let (handover, descriptors) = setup.handover(
+            toWorker: number, region: child.region ?? 0, having: child.sockets)
         child.generation = generation
         child.sockets = Set(handover.sockets)
         child.isBusy = true
@@ -221,6 +238,7 @@ struct Fleet {
         _ id: Int32, _ exit: ChildProcess.Exit, isExpected: Bool
     ) -> (role: Role, pause: Duration)? {
         guard let child = children.removeValue(forKey: id) else { return nil }
+        child.region.map(setup.zones.close)
         let subject = "\(child.role.name) process \(id)"
         let isExpected = isExpected || child.isRetired
         switch exit {

@@ -18,17 +18,18 @@ final class ServerSet: Sendable {
     ///   - log: shares its open files with the servers' logs.
     ///   - connections: the worker's budget.
     ///   - names: threads that look host names up.
+    ///   - zones: those of the configuration.
     ///   - previous: the set before; what both ask the same way they ask over the same connections.
     init(
         _ configuration: Configuration, log: Log, connections: ConnectionBudget, hashing: BlockingPool,
-        names: BlockingPool, executor: RingExecutor, previous: ServerSet? = nil
+        names: BlockingPool, zones: SharedZones, executor: RingExecutor, previous: ServerSet? = nil
     ) {
         var authenticators = AuthenticatorSet(
             hashing: hashing, names: names, connections: connections, executor: executor,
             previous: previous?.authenticators)
         var resolvers: [ResolverSettings: Resolver] = [:]
         var servers: [MailServer] = []
-        logs = configuration.servers.map { SessionLog(log.log(to: $0.logs)) }
+        logs = configuration.servers.map { SessionLog(log.log(to: $0.logs), limitLevel: $0.limitLevel) }
         addresses = configuration.servers.map { Set($0.listeners.map(\.address)) }
         // Each is replaced by one server at most, or two would share its limit.
         var former = previous.map { zip($0.servers, $0.addresses).map { (server: $0, addresses: $1) } } ?? []
@@ -42,7 +43,13 @@ final class ServerSet: Sendable {
                 MailServer(
                     server.settings, connections: connections, resolver: resolver,
                     authenticator: authenticators.chain(for: server.settings, resolver: resolver), observer: log,
-                    replacing: place.map { former.remove(at: $0).server }))
+                    zones: zones.byName, replacing: place.map { former.remove(at: $0).server }))
+        }
+        for server in servers {
+            guard let context = server.settings.tls, let zone = context.sharedZone.flatMap({ zones[$0] }) else {
+                continue
+            }
+            context.sharedSessions = TLSSharedSessions(zone)
         }
         self.servers = servers
         self.authenticators = authenticators

@@ -8,6 +8,7 @@ struct Setup: Sendable {
     let configuration: Configuration
     let log: Log
     let sockets: BoundSockets
+    let zones: SharedZones
     /// Whom the workers run as; nil leaves it.
     let credentials: Credentials?
     /// How many workers there are.
@@ -54,6 +55,8 @@ struct Setup: Sendable {
         workers =
             hasMaster
             ? configuration.core.workerProcesses.workers(processors: WorkerCount.processorsForUs) : 1
+        zones = try SharedZones(
+            configuration.zones, workers: workers, isAlone: !hasMaster, keeping: old?.zones)
         do throws(StartFailure) {
             sockets = try BoundSockets(
                 configuration.sockets, workers: workers, keeping: old?.sockets, inherited: inherited)
@@ -61,7 +64,7 @@ struct Setup: Sendable {
             guard source.demo != nil else { throw error }
             throw StartFailure(error.text, hint: DemoConfiguration.portHint)
         }
-        guard var encoded = handover(toWorker: 0, having: []).handover.encoded else {
+        guard var encoded = handover(toWorker: 0, region: 0, having: []).handover.encoded else {
             sockets.close(exceptThoseOf: old?.sockets)
             throw StartFailure("the configuration is larger than \(WorkerHandover.bytesMaximum) bytes")
         }
@@ -115,14 +118,17 @@ struct Setup: Sendable {
         log.write(.notice, "reconfigured")
     }
 
-    /// What a worker is sent that has the sockets `known`, by serial number, and the descriptors of the others.
-    func handover(toWorker number: Int, having known: Set<Int>) -> (handover: WorkerHandover, descriptors: [Int32]) {
+    /// What a worker is sent that writes this region and has the sockets `known`, by serial number; and the descriptors
+    /// of the others, then those of the zones.
+    func handover(
+        toWorker number: Int, region: Int, having known: Set<Int>
+    ) -> (handover: WorkerHandover, descriptors: [Int32]) {
         let its = sockets.sockets(ofWorker: number)
         let newcomers = its.filter { !known.contains($0.serial) }
         let handover = WorkerHandover(
             origin: configuration.origin, number: number, sockets: its.map(\.serial),
-            newcomers: newcomers.map(\.serial))
-        return (handover, newcomers.map(\.socket.descriptor))
+            newcomers: newcomers.map(\.serial), zones: zones.all.map(\.serial), region: region)
+        return (handover, newcomers.map(\.socket.descriptor) + zones.descriptors)
     }
 
     /// Says in its log what the administrator should know.

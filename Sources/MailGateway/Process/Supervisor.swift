@@ -29,6 +29,7 @@ actor Supervisor {
     /// One thread: looking up a name may block for long, and must hold no password check up.
     private let names = BlockingPool(threads: 1, queueMaximum: Supervisor.namesQueue)
     private var servers: ServerSet?
+    private var zones: SharedZones?
     private var log: Log
     /// By listener; cancelled to end its accepting.
     private var accepting: [Int: CancellationScope] = [:]
@@ -47,7 +48,7 @@ actor Supervisor {
         let descriptor: Int32
     }
 
-    /// Serves nobody before `serve(_:on:newcomers:log:)` says how.
+    /// Serves nobody before `serve(_:on:newcomers:zones:log:)` says how.
     /// - Parameter hashing: checks the hashes of passwords.
     init(log: Log, hashing: BlockingPool, executor: RingExecutor) {
         self.log = log
@@ -62,11 +63,17 @@ actor Supervisor {
     /// - Parameters:
     ///   - listeners: the serial numbers of the sockets of `configuration.sockets`, in the same order.
     ///   - newcomers: those of them that are not here yet; they are closed when their accepting ends.
-    func serve(_ configuration: Configuration, on listeners: [Int], newcomers: [Listener], log: Log) async {
+    ///   - zones: those of `configuration`.
+    func serve(
+        _ configuration: Configuration, on listeners: [Int], newcomers: [Listener], zones: SharedZones, log: Log
+    ) async {
         self.log = log
+        let zones = zones.takingOver(from: self.zones)
+        self.zones = zones
         connections.maximum = configuration.events.connectionsMaximum
         let successor = ServerSet(
-            configuration, log: log, connections: connections, hashing: hashing, names: names, executor: executor,
+            configuration, log: log, connections: connections, hashing: hashing, names: names, zones: zones,
+            executor: executor,
             previous: servers)
         let former = servers
         servers = successor

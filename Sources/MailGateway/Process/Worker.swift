@@ -41,6 +41,7 @@ struct Worker {
         /// The serial numbers of the sockets of `configuration`.
         let sockets: [Int]
         let newcomers: [Supervisor.Listener]
+        let zones: SharedZones
         /// Without a master: what the next configuration takes over from.
         var setup: Setup?
     }
@@ -105,7 +106,7 @@ struct Worker {
             configuration: setup.configuration, log: setup.log, sockets: sockets.map(\.serial),
             newcomers: sockets.filter { !known.contains($0.serial) }.map {
                 Supervisor.Listener(serial: $0.serial, descriptor: $0.socket.descriptor)
-            }, setup: setup)
+            }, zones: setup.zones, setup: setup)
     }
 
     /// Reads what a handover says.
@@ -120,16 +121,19 @@ struct Worker {
         } catch {
             throw StartFailure(error)
         }
-        do throws(SourceError) {
-            return Assignment(
-                configuration: configuration, log: try Log(configuration, sharing: log),
-                sockets: delivery.handover.sockets,
-                newcomers: zip(delivery.handover.newcomers, delivery.descriptors).map {
-                    Supervisor.Listener(serial: $0, descriptor: $1)
-                })
-        } catch {
-            throw StartFailure(error)
-        }
+        let handover = delivery.handover
+        let ownLog: Log
+        do throws(SourceError) { ownLog = try Log(configuration, sharing: log) } catch { throw StartFailure(error) }
+        let descriptors = delivery.descriptors.dropFirst(handover.newcomers.count)
+        let zones = try SharedZones(
+            mapping: descriptors, configuration.zones, serials: handover.zones, region: handover.region)
+        // Last of all: they are mapped, and nothing fails any more.
+        for descriptor in descriptors { close(descriptor) }
+        return Assignment(
+            configuration: configuration, log: ownLog, sockets: handover.sockets,
+            newcomers: zip(handover.newcomers, delivery.descriptors).map {
+                Supervisor.Listener(serial: $0, descriptor: $1)
+            }, zones: zones)
     }
 
     private func run() throws(StartFailure) {
@@ -296,6 +300,7 @@ extension Supervisor {
     /// From now on new clients are served as `assignment` says.
     fileprivate func serve(_ assignment: Worker.Assignment) async {
         await serve(
-            assignment.configuration, on: assignment.sockets, newcomers: assignment.newcomers, log: assignment.log)
+            assignment.configuration, on: assignment.sockets, newcomers: assignment.newcomers, zones: assignment.zones,
+            log: assignment.log)
     }
 }

@@ -1,7 +1,7 @@
 import AsyncIO
 
 /// What a worker gets from the master, at its start and at each reload: the configuration's texts, and
-/// what it listens on.
+/// what it listens on and shares with its siblings.
 ///
 /// On the wire: eight bytes, the number of descriptors that travel beside and the length of the rest;
 /// then the fields in order. Numbers are big-endian, four bytes; texts and lists have their count before
@@ -25,13 +25,20 @@ struct WorkerHandover: Sendable, Hashable {
     var sockets: [Int]
     /// Those of them that the worker does not have yet.
     var newcomers: [Int]
-    /// Under which numbers it has inherited the `newcomers`; empty when they travel beside the message.
+    /// The serial numbers of the zones of `Configuration.zones`, in that order.
+    var zones: [Int]
+    /// The region of all zones that the worker writes, from its start to its end.
+    var region: Int
+    /// Under which numbers it has inherited the `newcomers`, then the `zones`; empty when they travel beside the message.
     var inherited: [Int32]
+
+    /// How many descriptors belong to it: of the `newcomers`, then of the `zones`, all of them each time.
+    var descriptorCount: Int { newcomers.count + zones.count }
 
     /// The message with its prefix; nil when it is longer than `bytesMaximum`.
     var encoded: [UInt8]? {
         var writer = HandoverWriter()
-        writer.put(inherited.isEmpty ? newcomers.count : 0)
+        writer.put(inherited.isEmpty ? descriptorCount : 0)
         writer.put(0)
         for text in [origin.path, origin.prefix, origin.globalDirectives, origin.hostName] { writer.put(text) }
         writer.put(origin.texts.count)
@@ -51,7 +58,8 @@ struct WorkerHandover: Sendable, Hashable {
         writer.put(origin.ticketSeed.secrets.count)
         for secret in origin.ticketSeed.secrets { writer.put(secret) }
         writer.put(number)
-        for list in [sockets, newcomers, inherited.map(Int.init)] {
+        writer.put(region)
+        for list in [sockets, newcomers, zones, inherited.map(Int.init)] {
             writer.put(list.count)
             for element in list { writer.put(element) }
         }
@@ -79,10 +87,11 @@ struct WorkerHandover: Sendable, Hashable {
         guard let path = reader.text(), let prefix = reader.text(), let globalDirectives = reader.text(),
             let hostName = reader.text(), let texts = reader.list({ $0.configurationText() }),
             let resolutions = reader.list({ $0.resolution() }), let ticketSeed = reader.ticketSeed(),
-            let number = reader.number(),
+            let number = reader.number(), let region = reader.number(),
             let sockets = reader.list({ $0.number() }), let newcomers = reader.list({ $0.number() }),
+            let zones = reader.list({ $0.number() }),
             let inherited = reader.list({ $0.number().flatMap { Int32(exactly: $0) } }),
-            inherited.isEmpty || inherited.count == newcomers.count, reader.isAtEnd
+            inherited.isEmpty || inherited.count == newcomers.count + zones.count, reader.isAtEnd
         else { return nil }
         origin = Configuration.Origin(
             path: path, prefix: prefix, globalDirectives: globalDirectives, hostName: hostName, texts: texts,
@@ -90,17 +99,22 @@ struct WorkerHandover: Sendable, Hashable {
         self.number = number
         self.sockets = sockets
         self.newcomers = newcomers
+        self.zones = zones
+        self.region = region
         self.inherited = inherited
     }
 
     /// A handover of these parts.
     init(
-        origin: Configuration.Origin, number: Int, sockets: [Int], newcomers: [Int], inherited: [Int32] = []
+        origin: Configuration.Origin, number: Int, sockets: [Int], newcomers: [Int], zones: [Int] = [], region: Int = 0,
+        inherited: [Int32] = []
     ) {
         self.origin = origin
         self.number = number
         self.sockets = sockets
         self.newcomers = newcomers
+        self.zones = zones
+        self.region = region
         self.inherited = inherited
     }
 }

@@ -22,6 +22,8 @@ package protocol CommandFrontEnd: FrontEnd {
     mutating func forgetPartialLogin()
     /// The reply to refused credentials; `text` is one clean line.
     func refusal(text: [UInt8], code: [UInt8]?) -> [UInt8]
+    /// The reply to credentials of a client that has reached a limit, whatever they are worth; CRLF included.
+    func refusal(by limit: ClientLimit) -> [UInt8]
 }
 
 extension CommandFrontEnd {
@@ -45,6 +47,7 @@ extension CommandFrontEnd {
         switch verdict {
         case .accept: progress.stage = .over(.accepted(replyContext))
         case .unavailable: failTemporarily()
+        case .limited(let limit): end(.limited, saying: refusal(by: limit))
         case .refuse(let text, let code, let wait, let challenge):
             let reply = refusal(text: text.withoutControls, code: code?.withoutControls)
             let wait = wait ?? .zero

@@ -67,6 +67,8 @@ package enum Verdict: Sendable {
     case refuse(text: [UInt8], code: [UInt8]? = nil, wait: Duration? = nil, challenge: [UInt8]? = nil)
     /// Not the client's fault: the protocol's temporary error, then the end.
     case unavailable
+    /// Whatever the credentials are worth, a limit says no: the protocol's words for it, then the end.
+    case limited(ClientLimit)
 }
 
 /// How a front-end ends.
@@ -79,6 +81,8 @@ package enum FrontEndOutcome: Sendable {
     case refused
     /// Could not be decided; the temporary error was sent.
     case unavailable
+    /// A limit says no; the reply was sent.
+    case limited
     /// Too many errors, an over-long command, another protocol; the reply was sent.
     case violation
 }
@@ -105,6 +109,8 @@ package enum Farewell: Sendable, Hashable {
     case internalError
     /// `deny`.
     case denied
+    /// `limit_conn`, by address.
+    case limited
     /// The client's certificate is refused (nginx-mail.md §8.3).
     case certificateError
     /// The client has shown no certificate and has to.

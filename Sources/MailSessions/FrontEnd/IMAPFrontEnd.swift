@@ -34,6 +34,14 @@ package struct IMAPFrontEnd: CommandFrontEnd {
         }
     }
 
+    package func refusal(by limit: ClientLimit) -> [UInt8] {
+        // RFC 5530 §3: no reason to ask for another password.
+        switch limit {
+        case .connections: tagged("NO [LIMIT] Too many connections")
+        case .logins: tagged("NO [LIMIT] Too many failed logins, try again later")
+        }
+    }
+
     package func farewell(_ reason: Farewell) -> [UInt8] {
         switch reason {
         case .timeout: .line("* BYE Connection timed out")
@@ -41,6 +49,7 @@ package struct IMAPFrontEnd: CommandFrontEnd {
         case .shutdown: .line("* BYE Server shutting down")
         case .internalError: .line("* BAD internal server error")
         case .denied: .line("* BYE Access denied")
+        case .limited: .line("* BYE [LIMIT] Too many connections")
         case .certificateError: .line("* BYE SSL certificate error")
         case .certificateMissing: .line("* BYE No required SSL certificate")
         }

@@ -39,6 +39,14 @@ package struct POP3FrontEnd: LineFrontEnd {
         }
     }
 
+    package func refusal(by limit: ClientLimit) -> [UInt8] {
+        switch limit {
+        // RFC 2449 §8.1.2: the mailbox is in use.
+        case .connections: .line("-ERR [IN-USE] Too many connections")
+        case .logins: .line("-ERR [SYS/TEMP] Too many failed logins, try again later")
+        }
+    }
+
     package func farewell(_ reason: Farewell) -> [UInt8] {
         switch reason {
         case .timeout: .line("-ERR Connection timed out")
@@ -47,6 +55,7 @@ package struct POP3FrontEnd: LineFrontEnd {
         case .shutdown: .line("-ERR [SYS/TEMP] Server shutting down")
         case .internalError: .line("-ERR internal server error")
         case .denied: .line("-ERR Access denied")
+        case .limited: .line("-ERR [SYS/TEMP] Too many connections")
         case .certificateError: .line("-ERR SSL certificate error")
         case .certificateMissing: .line("-ERR No required SSL certificate")
         }

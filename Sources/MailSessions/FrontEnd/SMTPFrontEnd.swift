@@ -35,12 +35,21 @@ package struct SMTPFrontEnd: LineFrontEnd {
         }
     }
 
+    package func refusal(by limit: ClientLimit) -> [UInt8] {
+        // RFC 5321 §3.8: 421, for the connection ends; RFC 3463 §3.8: a matter of policy.
+        switch limit {
+        case .connections: .line("421 4.7.0 \(progress.settings.name) Too many connections")
+        case .logins: .line("421 4.7.0 \(progress.settings.name) Too many failed logins, try again later")
+        }
+    }
+
     package func farewell(_ reason: Farewell) -> [UInt8] {
         switch reason {
         case .timeout: .line("421 4.4.2 \(progress.settings.name) Connection timed out")
         case .busy: .line("421 4.3.2 \(progress.settings.name) Too many connections")
         case .shutdown: .line("421 4.3.2 \(progress.settings.name) Server shutting down")
         case .internalError: .line("451 4.3.2 Internal server error")
+        case .limited: refusal(by: .connections)
         // RFC 5321 §3.1: in place of the greeting, for good.
         case .denied: .line("554 5.7.1 Access denied")
         case .certificateError: .line("421 4.7.1 SSL certificate error")

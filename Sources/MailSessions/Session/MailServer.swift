@@ -11,6 +11,8 @@ package final class MailServer: Sendable {
     package let resolver: Resolver?
     /// Places for clients: `max_connections` within the worker's `worker_connections`.
     package let clients: ConnectionBudget
+    /// Limits that count across workers.
+    package let limits: ServerLimits
     /// Places for connections to back-ends and services.
     package let connections: ConnectionBudget
 
@@ -18,16 +20,18 @@ package final class MailServer: Sendable {
     ///   - connections: the worker's budget, shared by all its servers.
     ///   - resolver: of the settings' `resolver`, shared by servers with the same one.
     ///   - authenticator: made of the settings' `authenticators`.
+    ///   - zones: those of the settings' limits, by name.
     ///   - former: the server whose clients it takes over; those who are there go on counting.
     package init(
         _ settings: ServerSettings, connections: ConnectionBudget, resolver: Resolver? = nil,
         authenticator: any Authenticator, observer: any SessionObserver,
-        replacing former: MailServer? = nil
+        zones: [String: SharedZone] = [:], replacing former: MailServer? = nil
     ) {
         var settings = settings
         settings.tracesCommands = observer.isTracing
         self.resolver = resolver
         self.authenticator = authenticator
+        limits = ServerLimits(settings.limits, zones: zones)
         self.settings = settings
         self.observer = observer
         self.connections = connections

@@ -66,6 +66,7 @@ extension MailSession {
             report(.accessDenied)
             return try await sendAway(saying: .denied)
         }
+        guard takePlacesAnew() else { return try await sendAway(saying: .limited) }
     }
 
     private func sendAway(saying reason: Farewell) async throws(IOError) {

@@ -17,6 +17,8 @@ package actor MailSession {
     var named: NamedServers?
     let client: Socket
     var context: SessionContext
+    /// Where it is counted (`limit_conn`), by zone.
+    var places: [String: SharedPlace] = [:]
     /// `listen … proxy_protocol`: a PROXY header comes first, or nothing does.
     private let expectsProxyHeader: Bool
     private let start: Instant
@@ -92,6 +94,7 @@ package actor MailSession {
         var early = ByteQueue()
         var facts = try await identify(&early)
         try checkAccess()
+        try checkConnectionLimits()
         if beginsWithTLS { try await secureClient(early.takeAll(), &facts) }
         try await findName(&facts)
         let salts = SaltFactory(serverName: server.settings.name) { _ in .fresh }
@@ -208,7 +211,11 @@ package actor MailSession {
                     frontEnd.goOn(by: server.settings)
                     return server.settings.timeout
                 },
-                answer: { (attempt) async throws(IOError) in try await decide(attempt, facts, &accepted) })
+                answer: { (attempt) async throws(IOError) in
+                    try await withinLimits(attempt) { () async throws(IOError) in
+                        try await decide(attempt, facts, &accepted)
+                    }
+                })
         } catch {
             throw clientFailed(error)
         }
@@ -220,6 +227,9 @@ package actor MailSession {
                 leftover: frontEnd.input.takeAll())
         case .quit: throw .quit
         case .unavailable: throw .unavailable
+        case .limited:
+            await linger()
+            throw .limited
         case .refused:
             await linger()
             throw .refused

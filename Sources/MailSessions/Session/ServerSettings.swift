@@ -22,6 +22,8 @@ package struct ServerSettings: Sendable {
     package var resolverTimeout: Duration = .seconds(30)
     /// `allow` and `deny`.
     package var access = AccessRules()
+    /// `limit_conn` and `limit_login`.
+    package var limits = LimitSettings()
     /// What a bare LF from a client means before the login (nginx-mail.md §13 row 29).
     package var bareLineFeed: BareLineFeedPolicy
     /// `starttls`.

@@ -10,6 +10,8 @@ package enum SessionEvent: Sendable {
     case accessDenied
     /// The server that the client asked for by name has no place left: so many `max_connections`.
     case tooManyClients(Int)
+    /// A limit is reached in this zone. `isDryRun`: and the client is served all the same.
+    case limited(ClientLimit, zone: String, isDryRun: Bool)
     /// A TLS handshake with the client is done.
     case secured(ClientTLS)
     /// The client's name is not known (SMTP, with a `resolver`).
@@ -77,6 +79,8 @@ package enum SessionEnd: Error, Sendable, Equatable {
     case violation
     /// `deny`.
     case denied
+    /// `limit_conn`, `limit_login`.
+    case limited
     /// Not decided or not logged in for a reason that is not the client's.
     case unavailable
     /// The client went, or its connection broke, before it was logged in.

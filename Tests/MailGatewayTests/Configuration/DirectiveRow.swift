@@ -45,7 +45,7 @@ struct DirectiveRow: Sendable {
         DirectiveRow(name, values, other, refused: "\"\"", "invalid value \"\"")
     }
 
-    static let all: [DirectiveRow] = process + events + servers + protocols + loginsAndBackEnds + tls + blocks
+    static let all: [DirectiveRow] = process + events + servers + limits + protocols + loginsAndBackEnds + tls + blocks
 
     private static let process: [DirectiveRow] = [
         DirectiveRow(
@@ -91,6 +91,25 @@ struct DirectiveRow: Sendable {
         DirectiveRow(
             "resolver", "192.0.2.53", "two.example:5353 valid=5s", refused: "valid=5s", "no name servers defined"),
         time("resolver_timeout"),
+    ]
+
+    /// The zones used are declared in each configuration.
+    private static let limits: [DirectiveRow] = [
+        DirectiveRow(
+            "limit_conn_zone", "$remote_addr zone=a:32k", "${remote_addr}$auth_user zone=b:1m",
+            refused: "$remote_addr zone=a:32767", "zone \"a:32767\" is too small"),
+        DirectiveRow(
+            "limit_conn", "sessions 1", "sessions 65535", refused: "sessions 65536",
+            "connection limit must be less 65536"),
+        DirectiveRow("limit_conn_log_level", "info", "warn", refused: "crit", "invalid value \"crit\""),
+        flag("limit_conn_dry_run"),
+        DirectiveRow(
+            "limit_login_zone", "$auth_user zone=c:32k", "$binary_remote_addr zone=d:1m",
+            refused: "$remote_addr zone=c",
+            "invalid zone size \"c\""),
+        DirectiveRow(
+            "limit_login", "zone=guesses", "zone=guesses burst=3 delay=500ms window=1h", refused: "burst=3",
+            "\"limit_login\" must have \"zone\" parameter"),
     ]
 
     private static let protocols: [DirectiveRow] =

@@ -78,8 +78,10 @@ import Testing
     @Test(arguments: DirectiveRow.all.map(\.name))
     func `said twice on one level`(_ name: String) throws {
         let (row, directive) = try Self.find(name)
-        // Servers share no address, and have to have one.
-        guard name != "listen", name != "server" else { return }
+        // Servers share no address, and have to have one; a zone is declared once, and limited once.
+        guard !["listen", "server"].contains(name), !(name.hasPrefix("limit_") && directive.repetition == .adds) else {
+            return
+        }
         for context in directive.contexts.each {
             let value = row.accepted[0]
             let said = value.hasPrefix("{") ? "\(name) \(value)" : "\(name) \(value);"
@@ -128,9 +130,9 @@ import Testing
         let port = name.hasPrefix("pop3") ? "110" : name.hasPrefix("imap") ? "143" : "25"
         let auth = name == "auth_http" ? (mail + server).isEmpty ? "auth_http 192.0.2.9;" : "" : "auth_http 192.0.2.9;"
         let configuration = try ConfigurationFixture.load(
-            "events { } mail { \(mail) server { listen \(port); \(auth) \(server) } }")
+            "events { } mail { \(mail) server { listen \(port); \(auth) \(server) } \(zones) }")
         let made = try #require(configuration.servers.first)
-        return "\(made.settings) \(made.logs) \(made.listeners)"
+        return "\(made.settings) \(made.logs) \(made.listeners) \(made.limitLevel)"
     }
 
     private static let path = ConfigurationFixture.path
@@ -142,6 +144,10 @@ import Testing
         )
     }
 
+    /// What limits need.
+    private static let zones =
+        "limit_conn_zone $remote_addr zone=sessions:1m; limit_login_zone $remote_addr zone=guesses:1m;"
+
     /// A whole configuration with `said` from line 3 on.
     private static func configuration(_ said: String, in context: DirectiveContexts) -> String {
         let auth = said.hasPrefix("auth_file") ? "" : "auth_http 192.0.2.9;"
@@ -152,8 +158,8 @@ import Testing
         case .main where said.hasPrefix("events"): return "\n\n\(said)\n"
         case .main: return "events { }\n\n\(said)\n"
         case .events: return "events {\n\n\(said)\n}\n"
-        case .mail: return "events { } mail {\n\n\(said)\nserver { listen 143; auth_http 192.0.2.9; \(master) } }\n"
-        default: return "events { } mail { server { listen 143;\n\n\(said)\n\(server) } }\n"
+        case .mail: return "events { } mail {\n\n\(said)\nserver { listen 143; auth_http 192.0.2.9; \(master) } \(zones) }\n"
+        default: return "events { } mail { server { listen 143;\n\n\(said)\n\(server) } \(zones) }\n"
         }
     }
 }

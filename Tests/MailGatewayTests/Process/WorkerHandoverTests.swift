@@ -19,7 +19,8 @@ import Testing
             resolutions: [
                 "two.example": [.ipv4(IPv4Address(192, 0, 2, 1), port: 0), .ipv6(.loopback, port: 0)], "none": [],
             ]),
-        number: 3, sockets: [0, 12, 5, 70_000], newcomers: [12, 5, 70_000], inherited: [4, 7, 2_147_483_647])
+        number: 3, sockets: [0, 12, 5, 70_000], newcomers: [12, 5, 70_000], zones: [3, 9], region: 17,
+        inherited: [4, 7, 2_147_483_647, 8, 9])
 
     private static func message() throws -> [UInt8] {
         let encoded = try #require(handover.encoded)
@@ -54,9 +55,9 @@ import Testing
         var handover = Self.handover
         handover.inherited = []
         let encoded = try #require(handover.encoded)
-        #expect(WorkerHandover.announced(by: Array(encoded.prefix(8)))?.descriptors == 3)
+        #expect(WorkerHandover.announced(by: Array(encoded.prefix(8)))?.descriptors == 5)
         handover.inherited = [4]
-        #expect(WorkerHandover(decoding: Array(try #require(handover.encoded).dropFirst(8))) == nil, "one for three")
+        #expect(WorkerHandover(decoding: Array(try #require(handover.encoded).dropFirst(8))) == nil, "one for five")
     }
 
     @Test func whatIsAnnouncedIsBounded() {

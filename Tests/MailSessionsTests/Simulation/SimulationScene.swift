@@ -24,6 +24,8 @@ struct SimulationScene: Sendable {
     var configure: @Sendable (inout ServerSettings) -> Void = { _ in }
     /// `worker_connections`.
     var places = 64
+    /// Zones of shared memory, by name.
+    var zones: [String: SharedZone] = [:]
 
     /// What came of it.
     struct Outcome: Sendable {
@@ -86,7 +88,8 @@ struct SimulationScene: Sendable {
         let recorder = SimulationGateway.Recorder()
         let server = MailServer(
             settings, connections: connections,
-            authenticator: AuthHTTPClient([asked], for: settings, budget: connections), observer: recorder)
+            authenticator: AuthHTTPClient([asked], for: settings, budget: connections), observer: recorder,
+            zones: zones)
         let gateway = SimulationGateway(
             server: server, executor: executor, recorder: recorder, sessions: CancellationScope(on: executor))
 

@@ -49,8 +49,8 @@ enum TLSDirectives {
     static let sessionCache = Setting(
         "ssl_session_cache", in: [.mail, .server], .sessionCache, default: "none",
         "Sessions that can be gone on with, kept here: `builtin` keeps so many (20480) in each worker; `shared` keeps as "
-            + "many as fit in its size (4096 per megabyte), in each worker too: what crosses workers is tickets, which "
-            + "all of them read. `none` keeps nothing, `off` says so to clients.")
+            + "many as fit in its size (4096 per megabyte) in memory that all workers read, and may be used by several "
+            + "servers. `none` keeps nothing, `off` says so to clients. Sessions in tickets need none of it.")
 
     static let usesTickets = Setting(
         "ssl_session_tickets", in: [.mail, .server], .flag, default: "on",

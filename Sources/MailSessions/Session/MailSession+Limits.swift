@@ -1,0 +1,73 @@
+import AsyncIO
+
+/// The administrator's limits: `limit_conn` and `limit_login`.
+extension MailSession {
+    /// A place for the session in each zone that counts by what is known of the client by now; false where there is
+    /// none, which was reported.
+    /// - Parameter user: once its login is known to be right.
+    private func takePlaces(user: [UInt8]?) -> Bool {
+        let limits = server.limits
+        let refusing = limits.takePlaces(&places, address: context.client, user: user)
+        for zone in refusing { report(.limited(.connections, zone: zone, isDryRun: limits.isDryRun)) }
+        return refusing.isEmpty || limits.isDryRun
+    }
+
+    /// As `takePlaces` by address, for a session that has become another server's.
+    func takePlacesAnew() -> Bool {
+        places = [:]
+        return takePlaces(user: nil)
+    }
+
+    /// Before anything is said: by address.
+    func checkConnectionLimits() throws(SessionEnd) {
+        guard !takePlaces(user: nil) else { return }
+        sayFarewell(.limited)
+        throw .limited
+    }
+
+    /// The verdict of `decide` where the limits leave it to that.
+    ///
+    /// Who has reached one is told so whether its credentials are right or not (security-checklist G4): nobody is asked
+    /// about them, and where they were being decided meanwhile, the answer does not count.
+    func withinLimits(
+        _ attempt: LoginAttempt, decide: () async throws(IOError) -> Verdict
+    ) async throws(IOError) -> Verdict {
+        context.login = attempt.login
+        // There is nothing to guess and nobody to count where nobody logs in (`smtp_auth none`).
+        guard attempt.method != .none else { return try await decide() }
+        if let limit = reachedLimit(attempt) { return .limited(limit) }
+        let verdict = try await decide()
+        switch verdict {
+        case .unavailable, .limited: return verdict
+        case .accept:
+            if isLockedOut(attempt) { return .limited(.logins) }
+            server.limits.countSuccess(attempt, address: context.client, at: client.executor.now)
+            return takePlaces(user: context.login) ? verdict : .limited(.connections)
+        case .refuse(_, _, let wait, _):
+            if isLockedOut(attempt) { return .limited(.logins) }
+            let now = client.executor.now
+            let delay = server.limits.countFailure(attempt, address: context.client, at: now) - (wait ?? .zero)
+            if delay > .zero { try await client.executor.sleep(until: now + delay, scope: client.scope) }
+            return verdict
+        }
+    }
+
+    private func reachedLimit(_ attempt: LoginAttempt) -> ClientLimit? {
+        if isLockedOut(attempt) { return .logins }
+        guard let zone = server.limits.fullZone(places, address: context.client, user: attempt.login) else {
+            return nil
+        }
+        report(.limited(.connections, zone: zone, isDryRun: false))
+        return .connections
+    }
+
+    /// Whether too many logins have failed, which is reported then.
+    private func isLockedOut(_ attempt: LoginAttempt) -> Bool {
+        let now = client.executor.now
+        guard let zone = server.limits.lockOut(address: context.client, user: attempt.login, at: now) else {
+            return false
+        }
+        report(.limited(.logins, zone: zone, isDryRun: false))
+        return true
+    }
+}
