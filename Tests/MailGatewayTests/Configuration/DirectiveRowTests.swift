@@ -158,7 +158,9 @@ import Testing
         case .main where said.hasPrefix("events"): return "\n\n\(said)\n"
         case .main: return "events { }\n\n\(said)\n"
         case .events: return "events {\n\n\(said)\n}\n"
-        case .mail: return "events { } mail {\n\n\(said)\nserver { listen 143; auth_http 192.0.2.9; \(master) } \(zones) }\n"
+        case .mail:
+            let other = "server { listen 143; auth_http 192.0.2.9; \(master) }"
+            return "events { } mail {\n\n\(said)\n\(other) \(zones) }\n"
         default: return "events { } mail { server { listen 143;\n\n\(said)\n\(server) } \(zones) }\n"
         }
     }
