@@ -43,10 +43,10 @@ package final class SharedZone: Sendable {
         memory.store(UInt64(slotBytes / 8), at: Head.slotWords)
         memory.store(UInt64(regionCount), at: Head.regionCount)
         memory.store(UInt64(regionBytes / 8), at: Head.regionWords)
-        for (index, word) in words(of: secret).enumerated() { memory.store(word, at: Head.secret + index) }
+        for (index, word) in words(of: secret.bytes).enumerated() { memory.store(word, at: Head.secret + index) }
         memory.storeReleasing(SharedZone.magic, at: Head.magic)
         self.memory = memory
-        self.secret = Secret(secret)
+        self.secret = secret
         self.regionCount = regionCount
         headWords = headBytes / 8
         slotWords = slotBytes / 8

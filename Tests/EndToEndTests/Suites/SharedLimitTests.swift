@@ -209,6 +209,28 @@ import Testing
         }
     }
 
+    @Test("the guide's example does what the guide says")
+    func guide() throws {
+        let block = try #require(DocumentedConfigurationTests.blocks.first { $0.place.hasPrefix("docs/guides/limits.md:") })
+        try Self.run([block.text]) { site in
+            let session = try site.gateway.greetedClient(.imap)
+            _ = try session.logIn(.imap, as: .ann)
+            // Different addresses of the loopback network are different clients; here is one.
+            for attempt in 1...5 { #expect(try Self.guess(site, "wrong \(attempt)") == Mail.imap.loginFailed) }
+            let answer = try Self.guess(site, Account.ann.password)
+            #expect(answer == Mail.imap.lockOutReply)
+            #expect(site.gateway.log.contains("limiting logins by zone \"guesses\""))
+            // Another user at the same address is not locked out yet, and who is logged in stays.
+            try Self.expectBob(site)
+            #expect(session.isAnswered(.imap))
+        }
+    }
+
+    private static func expectBob(_ site: Site) throws {
+        let client = try site.gateway.greetedClient(.imap)
+        #expect(try client.logIn(.imap, as: .bob).hasPrefix("a1 OK"))
+    }
+
     @Test("a zone of another size begins anew, and the gateway goes on")
     func resizedZone() throws {
         try Self.run(Self.lockOut) { site in
