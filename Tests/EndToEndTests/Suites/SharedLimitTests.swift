@@ -211,11 +211,11 @@ import Testing
 
     @Test("the guide's example does what the guide says")
     func guide() throws {
-        let block = try #require(DocumentedConfigurationTests.blocks.first { $0.place.hasPrefix("docs/guides/limits.md:") })
+        let block = try #require(
+            DocumentedConfigurationTests.blocks.first { $0.place.hasPrefix("docs/guides/limits.md:") })
         try Self.run([block.text]) { site in
             let session = try site.gateway.greetedClient(.imap)
             _ = try session.logIn(.imap, as: .ann)
-            // Different addresses of the loopback network are different clients; here is one.
             for attempt in 1...5 { #expect(try Self.guess(site, "wrong \(attempt)") == Mail.imap.loginFailed) }
             let answer = try Self.guess(site, Account.ann.password)
             #expect(answer == Mail.imap.lockOutReply)
