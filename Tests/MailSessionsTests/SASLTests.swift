@@ -156,9 +156,48 @@ struct SASLTests {
         try script.play(.smtp, SMTPFrontEnd.init)
     }
 
-    @Test("OAUTHBEARER and XOAUTH2 are refused and not offered where not configured", arguments: [".", "X"])
-    func tokensAreConfigured(_ suffix: String) throws {
-        let text = "n,a=ann,\u{1}auth=Bearer \(suffix)\u{1}\u{1}"
+    @Test("every mechanism is offered where it is configured, in nginx's order")
+    func offered() throws {
+        let change: @Sendable (inout ServerSettings) -> Void = {
+            $0.mechanisms = [.plain, .login, .cramMD5, .external, .oauthBearer, .xoauth2]
+        }
+        let names = ["PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL", "XOAUTH2", "OAUTHBEARER"]
+        let list = names.joined(separator: " ")
+        let imap = names.map { "AUTH=\($0)" }.joined(separator: " ")
+        try DialogueRow(
+            "IMAP", change,
+            """
+            S: * OK IMAP4 ready
+            C: a CAPABILITY
+            S: * CAPABILITY IMAP4 IMAP4rev1 UIDPLUS \(imap)
+            S: a OK completed
+            """
+        ).play(.imap, IMAPFrontEnd.init)
+        try DialogueRow(
+            "POP3", change,
+            """
+            S: +OK POP3 ready <0.7@mx>
+            C: CAPA
+            S: +OK Capability list follows
+            S: TOP
+            S: USER
+            S: UIDL
+            S: SASL \(list)
+            S: .
+            C: AUTH
+            S: +OK methods supported:
+            \(names.map { "S: \($0)" }.joined(separator: "\n"))
+            S: .
+            """
+        ).play(.pop3, POP3FrontEnd.init)
+        try DialogueRow(
+            "SMTP", change, "S: 220 mx ESMTP ready\nC: EHLO a\nS: 250-mx\nS: 250 AUTH \(list)"
+        ).play(.smtp, SMTPFrontEnd.init)
+    }
+
+    @Test("OAUTHBEARER and XOAUTH2 are refused and not offered where not configured")
+    func tokensAreConfigured() throws {
+        let text = "n,a=ann,\u{1}auth=Bearer x\u{1}\u{1}"
         let message = String(decoding: Base64.encode(text.utf8), as: UTF8.self)
         let row = DialogueRow(
             "not configured", { $0.mechanisms = [.plain, .xoauth2] },

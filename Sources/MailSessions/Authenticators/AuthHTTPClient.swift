@@ -81,13 +81,13 @@ package struct AuthHTTPClient: Authenticator {
         throw .endlessWait(address)
     }
 
-    /// Where the service names no password, the client's own is the back-end's, and its token where that may go on.
+    /// Where the service names no password, the client's own is the back-end's, and its token where that may go
+    /// on. A digest is no password.
     private func takeClients(_ attempt: LoginAttempt, into credentials: inout BackEndCredentials) {
         guard credentials.password == nil else { return }
-        if let mechanism = BearerMechanism(attempt.method) {
-            guard proxy.passesToken else { return }
-            credentials.bearer = mechanism
-        }
+        if attempt.method == .plain { credentials.password = attempt.password }
+        guard proxy.passesToken, let mechanism = BearerMechanism(attempt.method) else { return }
+        credentials.bearer = mechanism
         credentials.password = attempt.password
     }
 

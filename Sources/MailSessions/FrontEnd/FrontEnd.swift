@@ -65,7 +65,7 @@ package enum Verdict: Sendable {
     /// `code` replaces the reply code (SMTP only, `Auth-Error-Code`). `challenge`, in base64, tells a client of
     /// OAUTHBEARER or XOAUTH2 why its token is refused (`Auth-Error-SASL`).
     case refuse(text: [UInt8], code: [UInt8]? = nil, wait: Duration? = nil, challenge: [UInt8]? = nil)
-    /// Not the client's fault: the protocol's temporary error, then the end.
+    /// Not the client's fault: the protocol's temporary error, then the end; with `error_texts rfc` another try.
     case unavailable
     /// Whatever the credentials are worth, a limit says no: the protocol's words for it, then the end.
     case limited(ClientLimit)

@@ -74,7 +74,7 @@ package struct LoginProgress: Sendable {
     /// Hands credentials to whoever decides.
     mutating func ask(_ credentials: Credentials, envelope: SMTPEnvelope?) {
         attempts += 1
-        bearer = credentials.bearer
+        bearer = BearerMechanism(credentials.method)
         stage = .verdict
         act(
             .ask(

@@ -117,7 +117,7 @@ package struct SASLExchange: Sendable {
             return .failed(.invalidBearer(mechanism: mechanism.rawValue))
         }
         return .credentials(
-            Credentials(method: mechanism.method, login: message.login, password: message.token, bearer: mechanism))
+            Credentials(method: mechanism.method, login: message.login, password: message.token))
     }
 }
 
@@ -127,8 +127,6 @@ struct Credentials: Sendable {
     let login: [UInt8]
     let password: Secret
     var salt: [UInt8]?
-    /// How a token was shown, where the password is one.
-    var bearer: BearerMechanism?
 
     /// Whether a login name can be passed on: control bytes would become commands, headers or log lines
     /// of their own further on (security-checklist B5, C1; CVE-2025-59028).

@@ -283,8 +283,8 @@ package actor MailSession {
             }
             switch decision {
             case .accept(let choice, var credentials):
-                credentials.areClients =
-                    credentials.password === attempt.password && server.settings.proxy.master == nil
+                let isClients = credentials.password.map { !$0.isEmpty && $0 == attempt.password } ?? false
+                credentials.areClients = isClients && server.settings.proxy.master == nil
                 accepted = (try backEnd(choice), credentials)
                 context.login = credentials.login
                 return .accept

@@ -130,12 +130,13 @@ import Testing
 
     @Test("a token is no password: without proxy_pass_token none goes to the back-end")
     func staysHere() throws {
-        try run(passes: false) { site in
-            for mail in [Mail.imap, .pop3] {
+        try run(passes: false, directives: ["proxy_smtp_auth on;"]) { site in
+            for mail in Mail.allCases {
                 let client = try site.gateway.greetedClient(mail)
                 #expect(try client.ask(begin(mail, "OAUTHBEARER", Self.token)) == mail.internalError)
             }
             #expect(site.gateway.log.contains("did not send password"))
+            #expect(site.gateway.log.contains("or no password is available"))
         }
     }
 }
