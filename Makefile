@@ -32,7 +32,7 @@ lint:
 format: ## format all Swift sources in place
 	swift format --in-place --parallel --recursive $(SWIFT_FILES)
 
-bench: ## install what is missing, compare with nginx (takes minutes; leave the machine alone)
+bench: ## install what is missing, compare with nginx, HAProxy and Dovecot (takes minutes; leave the machine alone)
 	scripts/install-packages bench
 	swift build $(RELEASE) --product mailgateway
 	swift run $(RELEASE) Benchmarks

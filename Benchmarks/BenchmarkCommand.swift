@@ -2,12 +2,12 @@ import ArgumentParser
 import Foundation
 import Glibc
 
-/// `swift run -c release Benchmarks`: measures mailgateway against nginx on this machine.
+/// `swift run -c release Benchmarks`: measures mailgateway against its rivals on this machine.
 @main
 struct BenchmarkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "Benchmarks",
-        abstract: "Measures mailgateway and nginx on the same work, in turn, and prints what a unit of it costs.",
+        abstract: "Measures mailgateway and its rivals on the same work, in turn, and prints what a unit of it costs.",
         discussion: """
             Load generator, back-ends and authentication service are processes of this program; everything stays on \
             127.0.0.0/8. Figures of different runs or machines do not compare: ratios within one run do. \
@@ -22,7 +22,7 @@ struct Measure: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take the measurements (the default).")
 
-    @Flag(help: "Two short rounds instead of five longer ones: under two minutes.")
+    @Flag(help: "mailgateway and nginx only, one short round, without the largest loads: under two minutes.")
     var quick = false
 
     @Flag(help: "List scenarios and systems, and stop.")
@@ -31,14 +31,17 @@ struct Measure: ParsableCommand {
     @Option(help: "Scenarios, separated by commas; a beginning such as login or relay-down stands for all of its kind.")
     var only: String?
 
-    @Option(help: "Systems, separated by commas.")
-    var systems = SystemUnderTest.usual.joined(separator: ",")
+    @Option(help: "Systems, separated by commas; by default all that are installed.")
+    var systems: String?
 
     @Option(help: "Rounds; every system has its turn in each.")
     var rounds: Int?
 
     @Option(help: "Also write all samples to this file, as JSON.")
     var json: String?
+
+    @Option(help: "Also draw the ratios to nginx into this file, as SVG.")
+    var plot: String?
 
     @Option(help: "The mailgateway executable.")
     var gateway = ".build/release/mailgateway"
@@ -65,13 +68,12 @@ struct Measure: ParsableCommand {
     }
 
     private func measure() throws {
-        let scenarios = try selectScenarios()
-        let systems = try Self.words(systems).map { try SystemUnderTest(named: $0, gateway: gateway) }
-        guard !systems.isEmpty else { throw HarnessError("--systems names none") }
+        var remarks: [String] = []
+        let systems = try selectSystems(&remarks)
         Interruption.hold()
-        try raiseDescriptorLimit(for: scenarios)
+        let scenarios = try selectScenarios(&remarks)
         let cores = try Cores.divide()
-        let circumstances = Circumstances.lines(systems: systems, cores: cores)
+        let circumstances = Circumstances.lines(systems: systems, cores: cores) + remarks
         Announcement.write(circumstances.joined(separator: "\n") + "\n")
         try Cores.bind(to: cores.others)
         let directory = NSTemporaryDirectory() + "mailgateway-benchmarks-\(getpid())"
@@ -85,20 +87,24 @@ struct Measure: ParsableCommand {
         defer { laboratory.close() }
         var report = Report(circumstances: circumstances)
         for scenario in scenarios {
-            try compare(systems.filter { scenario.isRelay || !$0.isForRelayOnly }, scenario, laboratory, &report)
+            try compare(systems.filter { $0.dialect.serves(scenario) }, scenario, laboratory, &report)
             Announcement.write(report.table(of: scenario))
         }
         if let json { try report.writeJSON(to: json) }
+        if let plot {
+            let picture = RatioPlot(report, scenarios: scenarios)
+            try picture.svg.write(toFile: plot, atomically: true, encoding: .utf8)
+        }
     }
 
     /// All rounds of one scenario: A B A B …, so that what disturbs one system disturbs its neighbour, too.
     private func compare(
         _ systems: [SystemUnderTest], _ scenario: Scenario, _ laboratory: Laboratory, _ report: inout Report
     ) throws(HarnessError) {
-        for _ in 0..<(rounds ?? (quick ? 2 : 5)) {
+        for _ in 0..<(rounds ?? (quick ? 1 : 3)) {
             for system in systems {
                 do throws(HarnessError) {
-                    let sample = try laboratory.measure(scenario, system, milliseconds: quick ? 500 : 2500)
+                    let sample = try laboratory.measure(scenario, system, milliseconds: quick ? 500 : 1500)
                     report.add(sample, scenario, system)
                 } catch {
                     throw HarnessError("\(scenario.name): \(error)")
@@ -107,32 +113,70 @@ struct Measure: ParsableCommand {
         }
     }
 
-    private func selectScenarios() throws -> [Scenario] {
-        guard let only else { return Scenario.all }
+    /// The systems asked for, or else those that are there; the others are named in `remarks`.
+    private func selectSystems(_ remarks: inout [String]) throws -> [SystemUnderTest] {
+        if let systems {
+            let selected = try Self.words(systems).map { try SystemUnderTest(named: $0, gateway: gateway) }
+            guard !selected.isEmpty else { throw HarnessError("--systems names none") }
+            return selected
+        }
+        var found: [SystemUnderTest] = []
+        for name in quick ? [SystemUnderTest.yardstick, "mailgateway"] : SystemUnderTest.usual {
+            do throws(HarnessError) {
+                found.append(try SystemUnderTest(named: name, gateway: gateway))
+            } catch {
+                remarks.append("left out: \(name): \(error)")
+            }
+        }
+        guard !found.isEmpty else { throw HarnessError(remarks.joined(separator: "\n")) }
+        return found
+    }
+
+    /// The scenarios asked for; or else all that the limit of open files allows, and the others in `remarks`.
+    private func selectScenarios(_ remarks: inout [String]) throws -> [Scenario] {
+        guard let only else {
+            let wanted = Scenario.all.filter { !quick || $0.load.connections < 5000 }
+            let limit = Self.raiseDescriptorLimit(to: wanted.map(\.load.connections).max() ?? 0)
+            let possible = wanted.filter { $0.load.connections <= limit }
+            for scenario in wanted where scenario.load.connections > limit {
+                remarks.append("left out: \(scenario.name): \(Self.words(missing: scenario, limit))")
+            }
+            return possible
+        }
         let selections = Self.words(only)
         for selection in selections where !Scenario.all.contains(where: { $0.matches(selection) }) {
             throw HarnessError("no scenario is called \(selection); --list shows them")
         }
-        return Scenario.all.filter { scenario in selections.contains { scenario.matches($0) } }
+        let selected = Scenario.all.filter { scenario in selections.contains { scenario.matches($0) } }
+        let limit = Self.raiseDescriptorLimit(to: selected.map(\.load.connections).max() ?? 0)
+        if let scenario = selected.first(where: { $0.load.connections > limit }) {
+            throw HarnessError("\(scenario.name): \(Self.words(missing: scenario, limit))")
+        }
+        return selected
+    }
+
+    private static func words(missing scenario: Scenario, _ limit: Int) -> String {
+        "\(scenario.load.connections) open files are needed and the hard limit is \(limit) (ulimit -Hn)"
     }
 
     private static func words(_ list: String) -> [String] {
         list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
     }
 
+    /// Raises the limit of open files as far as allowed, root's beyond the hard limit; returns what it is then.
+    ///
     /// The server needs two descriptors per session; it and the others inherit the limit from here.
-    private func raiseDescriptorLimit(for scenarios: [Scenario]) throws {
+    private static func raiseDescriptorLimit(to needed: Int) -> Int {
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
         _ = unsafe getrlimit(resource, &limit)
+        var wanted = limit
+        wanted.rlim_cur = max(limit.rlim_max, rlim_t(needed))
+        wanted.rlim_max = wanted.rlim_cur
+        if unsafe setrlimit(resource, &wanted) == 0 { return Int(clamping: wanted.rlim_cur) }
         limit.rlim_cur = limit.rlim_max
         _ = unsafe setrlimit(resource, &limit)
-        let needed = scenarios.map(\.load.connections).max() ?? 0
-        guard limit.rlim_max >= needed else {
-            throw HarnessError(
-                "\(needed) open files are needed and the hard limit is \(limit.rlim_max); raise it (ulimit -Hn) "
-                    + "or leave scenarios out with --only")
-        }
+        return Int(clamping: limit.rlim_max)
     }
 }
 

@@ -7,6 +7,9 @@ struct Cores {
     let server: [Int]
     let others: [Int]
 
+    /// For servers of several workers, which share theirs with the load.
+    var all: [Int] { isSeparate ? server + others : server }
+
     /// Whether the server has its core for itself.
     var isSeparate: Bool { others.first != server.first }
 

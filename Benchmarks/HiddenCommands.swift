@@ -31,13 +31,15 @@ struct Load: ParsableCommand {
     @Option var work: LoadWork
     @Option var sessions: Int
     @Option var transferBytes: Int
+    @Option var silent: Int
+    @Option var slow: Int
     @Option var port: UInt16
     @Option var milliseconds: Int
 
     func run() throws {
         let plan = LoadPlan(
             mailProtocol: mailProtocol, security: security, work: work, sessions: sessions,
-            transferBytes: transferBytes)
+            transferBytes: transferBytes, company: Company(silent: silent, slow: slow))
         do {
             try LoadGenerator(plan: plan, port: port, milliseconds: milliseconds).run()
         } catch {

@@ -8,6 +8,7 @@ final class Laboratory {
     private let backEnds: ChildProcess
     private let auth: ChildProcess
     private let authPort: UInt16
+    private let backEndPorts: [UInt16]
     private var servers = 0
 
     /// - Parameter directory: an existing place for the servers' files.
@@ -27,6 +28,7 @@ final class Laboratory {
             }
             auth = started
             authPort = port
+            backEndPorts = ports.compactMap { UInt16($0) }
         } catch {
             authService?.stop(signal: SIGKILL, seconds: 1)
             backEnds.stop(signal: SIGKILL, seconds: 1)
@@ -43,13 +45,14 @@ final class Laboratory {
     func measure(_ scenario: Scenario, _ system: SystemUnderTest, milliseconds: Int) throws(HarnessError) -> Sample {
         servers += 1
         let server = try RunningServer(
-            system, directory: "\(directory)/\(servers)", authPort: authPort, plan: scenario.load,
-            cores: cores.server)
+            system, directory: "\(directory)/\(servers)", authPort: authPort, backEnds: backEndPorts,
+            load: scenario.load, cores: scenario.load.workers > 1 ? cores.all : cores.server)
         defer { server.stop() }
         do throws(HarnessError) {
             // What only the first session costs (pages touched once, tables grown) is not put down to the sessions.
             var first = scenario.load
             first.sessions = 1
+            first.company = .none
             try apply(first, to: server, milliseconds: 0) { (_: ChildProcess) throws(HarnessError) in }
             let memoryBefore = try server.tree.proportionalSetSize()
             var sample: Sample?

@@ -44,14 +44,14 @@ enum LoopbackSocket {
         _ = unsafe setsockopt(descriptor, level, option, &one, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    /// A listener on 127.0.0.1; port 0 lets the kernel choose.
-    static func listen(port: UInt16 = 0) throws(HarnessError) -> (descriptor: Int32, port: UInt16) {
+    /// A listener on 127.0.0.`host`; port 0 lets the kernel choose.
+    static func listen(host: UInt8 = 1, port: UInt16 = 0) throws(HarnessError) -> (descriptor: Int32, port: UInt16) {
         let descriptor = try open()
         set(descriptor, SOL_SOCKET, SO_REUSEADDR)
-        guard unsafe withAddress(address(host: 1, port: port), { unsafe bind(descriptor, $0, $1) }) == 0 else {
+        guard unsafe withAddress(address(host: host, port: port), { unsafe bind(descriptor, $0, $1) }) == 0 else {
             let code = errno
             close(descriptor)
-            throw .system("bind to 127.0.0.1:\(port)", code)
+            throw .system("bind to 127.0.0.\(host):\(port)", code)
         }
         guard Glibc.listen(descriptor, 4096) == 0 else { throw .system("listen", errno) }
         var bound = sockaddr_in()

@@ -31,7 +31,7 @@ struct Scenario {
     /// Whether systems which differ only in their relay's buffers are worth a row.
     var isRelay: Bool { unit == .mebibyte }
 
-    static let all: [Scenario] = logins + relays + exchanges + silence + [churn]
+    static let all: [Scenario] = logins + relays + exchanges + silence + [churn] + company + workers
 
     private static let logins: [Scenario] = [
         login("login-imap", .imap, sessions: 64), login("login-pop3", .pop3, sessions: 64),
@@ -48,11 +48,24 @@ struct Scenario {
     ]
 
     private static let exchanges: [Scenario] = [
-        pingPong(sessions: 1), pingPong(sessions: 64), pingPong(sessions: 1000), pingPong(sessions: 64, .tls),
+        pingPong(sessions: 1), pingPong(sessions: 64), pingPong(sessions: 1000), pingPong(sessions: 1, .tls),
+        pingPong(sessions: 64, .tls), pingPong(sessions: 1000, .tls),
     ]
 
     private static let silence: [Scenario] = [
-        idle(sessions: 1000), idle(sessions: 8000), idle(sessions: 1000, .tls), idle(sessions: 8000, .tls),
+        idle(sessions: 1000), idle(sessions: 8000), idle(sessions: 30_000), idle(sessions: 1000, .tls),
+        idle(sessions: 8000, .tls), idle(sessions: 30_000, .tls),
+    ]
+
+    private static let company = [
+        beside("held-100", "100 silent sessions", Company(silent: 100)),
+        beside("held-30000", "30000 silent sessions", Company(silent: 30_000)),
+        beside("slow-2000", "2000 clients that send a byte every half second", Company(slow: 2000), sessions: 8),
+    ]
+
+    private static let workers: [Scenario] = [
+        withWorkers(2, login("login-imap", .imap, sessions: 64)), withWorkers(2, pingPong(sessions: 64)),
+        withWorkers(2, churn),
     ]
 
     private static let churn = Scenario(
@@ -97,6 +110,22 @@ struct Scenario {
             name: security == .none ? "idle-\(sessions)" : "idle-tls-\(sessions)",
             summary: "memory of \(sessions) logged-in, silent IMAP sessions after one exchange" + words(security),
             load: LoadPlan(security: security, work: .idle, sessions: sessions), unit: .idleSession)
+    }
+
+    private static func beside(_ name: String, _ whom: String, _ company: Company, sessions: Int = 64) -> Scenario {
+        Scenario(
+            name: name, summary: "whole IMAP sessions, \(sessions) at once, beside \(whom)",
+            load: LoadPlan(work: .session, sessions: sessions, company: company), unit: .session)
+    }
+
+    /// The same with so many workers, which share all cores with the load.
+    private static func withWorkers(_ count: Int, _ scenario: Scenario) -> Scenario {
+        var load = scenario.load
+        load.workers = count
+        return Scenario(
+            name: "workers-\(count)-\(scenario.name)",
+            summary: "\(scenario.summary); \(count) workers on the same cores as the load", load: load,
+            unit: scenario.unit)
     }
 
     private static func words(_ security: LoadSecurity) -> String {

@@ -20,6 +20,8 @@ final class LoadClient: EventHandler {
     private static let acknowledgement = Array("x OK\r\n".utf8)
 
     private unowned let generator: LoadGenerator
+    private let plan: LoadPlan
+    private let script: LoadScript
     private var state = State.closed
     private var descriptor: Int32 = -1
     private var token = -1
@@ -32,14 +34,17 @@ final class LoadClient: EventHandler {
     private var uploading = 0
     private var isWatchedForWriting = false
 
-    init(generator: LoadGenerator) {
+    /// - Parameter plan: the generator's, or one of the same protocol and security.
+    init(generator: LoadGenerator, plan: LoadPlan) {
         self.generator = generator
+        self.plan = plan
+        script = LoadScript(plan.mailProtocol, plan.security, for: plan.work)
     }
 
     /// Begins a unit; opens the session first where there is none.
     func begin() {
         unitStart = now()
-        switch generator.plan.work {
+        switch plan.work {
         case .session, .greeting: open()
         case .echo, .idle, .download, .upload: token < 0 ? open() : beginExchange()
         }
@@ -50,7 +55,7 @@ final class LoadClient: EventHandler {
             descriptor = try generator.connect()
             token = try generator.loop.watch(descriptor, for: self)
             state = .inScript(0)
-            if generator.plan.security.isImplicit {
+            if plan.security.isImplicit {
                 try beginTLS(0)
                 // Here the client speaks first: as soon as it is connected.
                 generator.loop.watchWriting(descriptor, token)
@@ -61,8 +66,8 @@ final class LoadClient: EventHandler {
     }
 
     private func beginExchange() {
-        let bytes = generator.plan.transferBytes
-        switch generator.plan.work {
+        let bytes = plan.transferBytes
+        switch plan.work {
         case .session, .greeting: preconditionFailure("whole sessions have no exchanges")
         case .echo, .idle:
             state = .awaitingBytes(Self.echoLine.count)
@@ -93,7 +98,7 @@ final class LoadClient: EventHandler {
             return false
         }
         state = .inScript(index)
-        if index > 0 { send(generator.script.lines[index - 1]) }
+        if index > 0 { send(script.lines[index - 1]) }
         return true
     }
 
@@ -141,7 +146,7 @@ final class LoadClient: EventHandler {
     private func readReply(_ index: Int, _ total: Int) {
         let text = generator.loop.input[0..<total]
         let lastLine = text.dropLast().lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-        let expected = generator.script.replies[index]
+        let expected = script.replies[index]
         guard text.last == UInt8(ascii: "\n"), text[lastLine...].starts(with: expected) else {
             residue = Array(text)
             let line = text[lastLine...]
@@ -151,13 +156,13 @@ final class LoadClient: EventHandler {
             return
         }
         residue.removeAll(keepingCapacity: true)
-        if index == generator.script.replyBeforeTLS {
+        if index == script.replyBeforeTLS {
             do throws(HarnessError) { try beginTLS(index + 1) } catch { return fail("\(error)") }
             _ = shakeHands(index + 1)
-        } else if index < generator.script.lines.count {
+        } else if index < script.lines.count {
             state = .inScript(index + 1)
-            send(generator.script.lines[index])
-        } else if generator.plan.work.isWholeSession {
+            send(script.lines[index])
+        } else if plan.work.isWholeSession {
             close()
             endUnit()
         } else {
@@ -166,7 +171,7 @@ final class LoadClient: EventHandler {
     }
 
     private func endUnit() {
-        if !generator.plan.work.isWholeSession { state = .loggedIn }
+        if !plan.work.isWholeSession { state = .loggedIn }
         if generator.shouldGoOn(afterUnitSince: unitStart) { begin() }
     }
 

@@ -10,16 +10,18 @@ final class LoadGenerator {
     /// Sessions that connect or log in at once while the load is set up; more would only fill the listen queue.
     private static let openingMaximum = 64
     /// How long the setting up, and the last units after the time is up, may take, in seconds.
-    private static let patience: UInt64 = 30
+    private static let patience: UInt64 = 90
 
     let plan: LoadPlan
-    let script: LoadScript
     let loop: EventLoop
     /// nil for a load in clear.
     let tls: TLSSession.Context?
     private let port: UInt16
     private let duration: UInt64
     private var clients: [LoadClient] = []
+    /// Those who are there, but not measured.
+    private var silent: [LoadClient] = []
+    private var slow: SlowClients?
     private var isMeasuring = false
     private var deadline: UInt64 = 0
     private var active = 0
@@ -33,14 +35,18 @@ final class LoadGenerator {
         self.plan = plan
         self.port = port
         duration = UInt64(milliseconds) * 1_000_000
-        script = LoadScript(plan.mailProtocol, plan.security, for: plan.work)
         tls = plan.security == .none ? nil : try TLSSession.Context(resumes: plan.security == .resumed)
         loop = try EventLoop()
     }
 
     func run() throws(HarnessError) {
-        clients = (0..<plan.sessions).map { _ in LoadClient(generator: self) }
-        try setUp()
+        var resting = plan
+        resting.work = .idle
+        silent = (0..<plan.company.silent).map { _ in LoadClient(generator: self, plan: resting) }
+        try setUp(silent)
+        if plan.company.slow > 0 { slow = try SlowClients(plan.company.slow, generator: self) }
+        clients = (0..<plan.sessions).map { _ in LoadClient(generator: self, plan: plan) }
+        try setUp(clients)
         Announcement.write("ready")
         guard Announcement.awaitWord("go") else { return }
         try measure()
@@ -49,7 +55,7 @@ final class LoadGenerator {
     }
 
     /// Brings every client through its first unit.
-    private func setUp() throws(HarnessError) {
+    private func setUp(_ clients: [LoadClient]) throws(HarnessError) {
         let limit = now() + Self.patience * 1_000_000_000
         var opened = 0
         while opened < clients.count || active > 0 {
@@ -83,7 +89,8 @@ final class LoadGenerator {
     }
 
     private func turn(until limit: UInt64, _ purpose: String) throws(HarnessError) {
-        try loop.turn(milliseconds: 1000)
+        try loop.turn(milliseconds: slow == nil ? 1000 : SlowClients.tick)
+        slow?.tick()
         if let failure { throw failure }
         guard now() < limit else { throw HarnessError("waited too long for \(purpose)") }
     }

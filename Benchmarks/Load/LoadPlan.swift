@@ -38,6 +38,18 @@ enum LoadSecurity: String, ExpressibleByArgument {
     var isImplicit: Bool { self == .tls || self == .resumed }
 }
 
+/// Who is connected beside those that are measured.
+struct Company {
+    /// Logged in and silent.
+    var silent = 0
+    /// Sending one byte now and then, at first of their login.
+    var slow = 0
+
+    static let none = Company()
+
+    var count: Int { silent + slow }
+}
+
 /// One load: what, by how many at once, for how long.
 struct LoadPlan {
     var mailProtocol = LoadProtocol.imap
@@ -47,16 +59,21 @@ struct LoadPlan {
     var sessions: Int
     /// Payload bytes of one download or upload.
     var transferBytes = 0
+    /// Further sessions that are there all the time and are not measured.
+    var company = Company.none
+    /// Processes or threads of the server.
+    var workers = 1
 
     /// What the server needs of connections and descriptors: two per session, and those that log in at the moment.
-    var connections: Int { sessions * 2 + 500 }
+    var connections: Int { (sessions + company.count) * 2 + 500 }
 
     /// The arguments of the hidden `load` command.
     func arguments(port: UInt16, milliseconds: Int) -> [String] {
         [
             "load", "--protocol", mailProtocol.rawValue, "--security", security.rawValue, "--work", work.rawValue,
             "--sessions", String(sessions),
-            "--transfer-bytes", String(transferBytes), "--port", String(port), "--milliseconds", String(milliseconds),
+            "--transfer-bytes", String(transferBytes), "--silent", String(company.silent),
+            "--slow", String(company.slow), "--port", String(port), "--milliseconds", String(milliseconds),
         ]
     }
 }

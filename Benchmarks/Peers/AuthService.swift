@@ -9,10 +9,16 @@ struct AuthService {
     /// - Parameter backEnds: the ports of the IMAP, POP3 and SMTP back-ends, in that order.
     init(backEnds: [UInt16]) throws(HarnessError) {
         loop = try EventLoop()
-        let verdicts = zip(["imap", "pop3", "smtp"], backEnds).map { name, port in
-            AuthExchange.Verdict(name: name, backEnd: port)
+        let verdicts = BackEndFarm.hosts.map { host in
+            zip(["imap", "pop3", "smtp"], backEnds).map { name, port in
+                AuthExchange.Verdict(name: name, host: host, backEnd: port)
+            }
         }
-        port = try PeerListener(loop: loop) { AuthExchange(verdicts: verdicts) }.port
+        var turn = 0
+        port = try PeerListener(loop: loop) {
+            turn = (turn + 1) % verdicts.count
+            return AuthExchange(verdicts: verdicts, turn: turn)
+        }.port
     }
 
     /// Says which port was given, then serves until it is killed.
@@ -30,22 +36,26 @@ struct AuthExchange: PeerDialogue {
         let closing: [UInt8]
         let keeping: [UInt8]
 
-        init(name: String, backEnd: UInt16) {
-            let facts = "Auth-Status: OK\r\nAuth-Server: 127.0.0.1\r\nAuth-Port: \(backEnd)\r\n"
+        init(name: String, host: UInt8, backEnd: UInt16) {
+            let facts = "Auth-Status: OK\r\nAuth-Server: 127.0.0.\(host)\r\nAuth-Port: \(backEnd)\r\n"
             field = Array("Auth-Protocol: \(name)".utf8)
             closing = Array("HTTP/1.0 200 OK\r\n\(facts)\r\n".utf8)
             keeping = Array("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\(facts)\r\n".utf8)
         }
     }
 
-    let verdicts: [Verdict]
+    /// By host of the back-end; they take turns.
+    let verdicts: [[Verdict]]
+    private var turn: Int
     let greeting: [UInt8] = []
     private var isFirstLine = true
     private var keepsAlive = false
     private var verdict: Verdict?
 
-    init(verdicts: [Verdict]) {
+    /// - Parameter turn: whose turn it is at first.
+    init(verdicts: [[Verdict]], turn: Int) {
         self.verdicts = verdicts
+        self.turn = turn
     }
 
     mutating func answer(_ input: [UInt8], _ line: Range<Int>) -> PeerAction {
@@ -59,7 +69,8 @@ struct AuthExchange: PeerDialogue {
             guard let verdict else { return .replyAndClose(Self.refusal) }
             return keepsAlive ? .reply(verdict.keeping) : .replyAndClose(verdict.closing)
         } else if text.count == Self.fieldLength, text.starts(with: Self.field) {
-            verdict = verdicts.first { text.elementsEqual($0.field) }
+            verdict = verdicts[turn].first { text.elementsEqual($0.field) }
+            turn = (turn + 1) % verdicts.count
         } else if text.elementsEqual(Self.close) {
             keepsAlive = false
         }

@@ -4,15 +4,30 @@
 /// logged in: `ECHO …` comes back as it is, `x BULK <bytes>` streams so many bytes, and `x SINK <bytes>`
 /// takes the bytes that follow and answers `x OK`.
 struct BackEndFarm {
+    /// Where each of them listens: 127.0.0.1 and so on. One address has 28,000 ephemeral ports to connect to it from,
+    /// too few for the largest loads.
+    static let hosts: [UInt8] = [1, 2, 3]
+
     private let loop: EventLoop
     private let ports: [UInt16]
 
     init() throws(HarnessError) {
         loop = try EventLoop()
-        let imap = try PeerListener(loop: loop) { IMAPBackEnd() }
-        let pop3 = try PeerListener(loop: loop) { LineBackEnd.pop3 }
-        let smtp = try PeerListener(loop: loop) { LineBackEnd.smtp }
-        ports = [imap.port, pop3.port, smtp.port]
+        ports = [
+            try Self.listen(loop) { IMAPBackEnd() }, try Self.listen(loop) { LineBackEnd.pop3 },
+            try Self.listen(loop) { LineBackEnd.smtp },
+        ]
+    }
+
+    /// One port at all hosts.
+    private static func listen(
+        _ loop: EventLoop, _ makeDialogue: @escaping () -> any PeerDialogue
+    ) throws(HarnessError) -> UInt16 {
+        var port: UInt16 = 0
+        for host in hosts {
+            port = try PeerListener(loop: loop, host: host, port: port, makeDialogue: makeDialogue).port
+        }
+        return port
     }
 
     /// Says which ports were given, then serves until it is killed.

@@ -28,8 +28,11 @@ final class PeerListener: EventHandler {
     private let loop: EventLoop
     private let makeDialogue: () -> any PeerDialogue
 
-    init(loop: EventLoop, makeDialogue: @escaping () -> any PeerDialogue) throws(HarnessError) {
-        (descriptor, port) = try LoopbackSocket.listen()
+    /// Listens on 127.0.0.`host`; port 0 lets the kernel choose.
+    init(
+        loop: EventLoop, host: UInt8 = 1, port: UInt16 = 0, makeDialogue: @escaping () -> any PeerDialogue
+    ) throws(HarnessError) {
+        (descriptor, self.port) = try LoopbackSocket.listen(host: host, port: port)
         self.loop = loop
         self.makeDialogue = makeDialogue
         _ = try loop.watch(descriptor, for: self)

@@ -53,7 +53,7 @@ struct Report: Codable {
 
     private static func ratio(_ row: Series, to yardstick: Series?) -> String {
         guard let yardstick, row.system != yardstick.system else { return row.system == yardstick?.system ? "1" : "-" }
-        return cell(zip(row.samples, yardstick.samples).map { $0.cost / $1.cost })
+        return cell(row.ratios(to: yardstick))
     }
 
     /// Median, and the range over the rounds.

@@ -24,6 +24,9 @@ struct Series: Codable {
     let unit: String
     let system: String
     var samples: [Sample]
+
+    /// The costs relative to another system's, round by round.
+    func ratios(to other: Series) -> [Double] { zip(samples, other.samples).map { $0.cost / $1.cost } }
 }
 
 /// Middle and extremes of some rounds.

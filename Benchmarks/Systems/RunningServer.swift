@@ -12,27 +12,29 @@ final class RunningServer {
     /// Starts `system` and waits until it answers.
     /// - Parameters:
     ///   - directory: an empty place of its own, which `stop` removes.
-    ///   - plan: the load it shall serve.
+    ///   - backEnds: the ports of the back-ends for IMAP, POP3 and SMTP.
+    ///   - load: what it shall serve.
     init(
-        _ system: SystemUnderTest, directory: String, authPort: UInt16, plan: LoadPlan, cores: [Int]
+        _ system: SystemUnderTest, directory: String, authPort: UInt16, backEnds: [UInt16], load: LoadPlan,
+        cores: [Int]
     ) throws(HarnessError) {
         self.system = system
         self.directory = directory
         ports = try Self.freePorts(3)
         let path = directory + "/server.conf"
-        let text = system.configuration(
-            directory: directory, ports: ports, authPort: authPort, connections: plan.connections, plan.security)
+        let plan = ServerPlan(
+            directory: directory, ports: ports, authPort: authPort, backEnds: backEnds, load: load)
         do {
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-            try text.write(toFile: path, atomically: false, encoding: .utf8)
+            try system.dialect.configuration(plan).write(toFile: path, atomically: false, encoding: .utf8)
         } catch {
             throw HarnessError("\(path): \(error)")
         }
-        if plan.security != .none { try TLSCertificate.write(to: directory) }
-        process = try system.spawn(configuration: path, directory: directory, cores: cores)
+        if load.security != .none { try TLSCertificate.write(to: directory) }
+        process = try system.spawn(plan, configuration: path, cores: cores)
         tree = ProcessTree(root: process.identifier)
         do throws(HarnessError) {
-            try awaitGreetings(inClear: !plan.security.isImplicit)
+            try awaitGreeting(on: port(of: load.mailProtocol), inClear: !load.security.isImplicit)
         } catch {
             let reason = explain(error)
             stop()
@@ -65,16 +67,14 @@ final class RunningServer {
         try? FileManager.default.removeItem(atPath: directory)
     }
 
-    /// Waits until every port greets, or lets connect where TLS comes first.
-    private func awaitGreetings(inClear: Bool) throws(HarnessError) {
+    /// Waits until the port greets, or lets connect where TLS comes first.
+    private func awaitGreeting(on port: UInt16, inClear: Bool) throws(HarnessError) {
         let limit = now() + 10_000_000_000
-        for port in ports {
-            while try !Self.answers(port, inClear: inClear) {
-                try Interruption.check()
-                guard process.isRunning else { throw HarnessError("it ended at once") }
-                guard now() < limit else { throw HarnessError("no greeting on port \(port) within 10 s") }
-                usleep(10_000)
-            }
+        while try !Self.answers(port, inClear: inClear) {
+            try Interruption.check()
+            guard process.isRunning else { throw HarnessError("it ended at once") }
+            guard now() < limit else { throw HarnessError("no greeting on port \(port) within 10 s") }
+            usleep(10_000)
         }
     }
 
