@@ -135,10 +135,10 @@ struct Measure: ParsableCommand {
     /// The scenarios asked for; or else all that the limit of open files allows, and the others in `remarks`.
     private func selectScenarios(_ remarks: inout [String]) throws -> [Scenario] {
         guard let only else {
-            let wanted = Scenario.all.filter { !quick || $0.load.connections < 5000 }
-            let limit = Self.raiseDescriptorLimit(to: wanted.map(\.load.connections).max() ?? 0)
-            let possible = wanted.filter { $0.load.connections <= limit }
-            for scenario in wanted where scenario.load.connections > limit {
+            let wanted = Scenario.all.filter { !quick || $0.load.descriptors < 5000 }
+            let limit = Self.raiseDescriptorLimit(to: wanted.map(\.load.descriptors).max() ?? 0)
+            let possible = wanted.filter { $0.load.descriptors <= limit }
+            for scenario in wanted where scenario.load.descriptors > limit {
                 remarks.append("left out: \(scenario.name): \(Self.words(missing: scenario, limit))")
             }
             return possible
@@ -148,15 +148,15 @@ struct Measure: ParsableCommand {
             throw HarnessError("no scenario is called \(selection); --list shows them")
         }
         let selected = Scenario.all.filter { scenario in selections.contains { scenario.matches($0) } }
-        let limit = Self.raiseDescriptorLimit(to: selected.map(\.load.connections).max() ?? 0)
-        if let scenario = selected.first(where: { $0.load.connections > limit }) {
+        let limit = Self.raiseDescriptorLimit(to: selected.map(\.load.descriptors).max() ?? 0)
+        if let scenario = selected.first(where: { $0.load.descriptors > limit }) {
             throw HarnessError("\(scenario.name): \(Self.words(missing: scenario, limit))")
         }
         return selected
     }
 
     private static func words(missing scenario: Scenario, _ limit: Int) -> String {
-        "\(scenario.load.connections) open files are needed and the hard limit is \(limit) (ulimit -Hn)"
+        "\(scenario.load.descriptors) open files are needed and the hard limit is \(limit) (ulimit -Hn)"
     }
 
     private static func words(_ list: String) -> [String] {

@@ -31,15 +31,13 @@ struct Load: ParsableCommand {
     @Option var work: LoadWork
     @Option var sessions: Int
     @Option var transferBytes: Int
-    @Option var silent: Int
-    @Option var slow: Int
     @Option var port: UInt16
     @Option var milliseconds: Int
 
     func run() throws {
         let plan = LoadPlan(
             mailProtocol: mailProtocol, security: security, work: work, sessions: sessions,
-            transferBytes: transferBytes, company: Company(silent: silent, slow: slow))
+            transferBytes: transferBytes)
         do {
             try LoadGenerator(plan: plan, port: port, milliseconds: milliseconds).run()
         } catch {
@@ -54,8 +52,11 @@ struct Load: ParsableCommand {
 struct BackEnds: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "back-ends", shouldDisplay: false)
 
+    @Option var host: UInt8
+    @Argument(help: "The ports of IMAP, POP3 and SMTP; the kernel chooses without them.") var ports: [UInt16] = []
+
     func run() throws {
-        try BackEndFarm().run()
+        try BackEndFarm(host: host, ports: ports).run()
     }
 }
 

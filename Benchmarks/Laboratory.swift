@@ -5,7 +5,8 @@ import Glibc
 final class Laboratory {
     private let cores: Cores
     private let directory: String
-    private let backEnds: ChildProcess
+    /// One for each of `BackEndFarm.hosts`.
+    private let backEnds: [ChildProcess]
     private let auth: ChildProcess
     private let authPort: UInt16
     private let backEndPorts: [UInt16]
@@ -15,30 +16,34 @@ final class Laboratory {
     init(cores: Cores, directory: String) throws(HarnessError) {
         self.cores = cores
         self.directory = directory
-        backEnds = try ChildProcess(
-            name: "back-ends", program: "/proc/self/exe", arguments: ["back-ends"], cores: cores.others)
-        var authService: ChildProcess?
+        var started: [ChildProcess] = []
         do throws(HarnessError) {
-            let ports = try backEnds.readLine("ports", seconds: 10)
-            let started = try ChildProcess(
+            var ports: [String] = []
+            for host in BackEndFarm.hosts {
+                let farm = try ChildProcess(
+                    name: "back-ends", program: "/proc/self/exe",
+                    arguments: ["back-ends", "--host", String(host)] + ports, cores: cores.others)
+                started.append(farm)
+                ports = try farm.readLine("ports", seconds: 10)
+            }
+            backEnds = started
+            let service = try ChildProcess(
                 name: "auth service", program: "/proc/self/exe", arguments: ["auth"] + ports, cores: cores.others)
-            authService = started
-            guard let port = try started.readLine("ports", seconds: 10).first.flatMap({ UInt16($0) }) else {
+            started.append(service)
+            guard let port = try service.readLine("ports", seconds: 10).first.flatMap({ UInt16($0) }) else {
                 throw HarnessError("the auth service named no port")
             }
-            auth = started
+            auth = service
             authPort = port
             backEndPorts = ports.compactMap { UInt16($0) }
         } catch {
-            authService?.stop(signal: SIGKILL, seconds: 1)
-            backEnds.stop(signal: SIGKILL, seconds: 1)
+            for process in started { process.stop(signal: SIGKILL, seconds: 1) }
             throw error
         }
     }
 
     func close() {
-        auth.stop(signal: SIGKILL, seconds: 1)
-        backEnds.stop(signal: SIGKILL, seconds: 1)
+        for process in backEnds + [auth] { process.stop(signal: SIGKILL, seconds: 1) }
     }
 
     /// Starts `system` anew, puts the scenario's load on it for so long, and ends both.
@@ -75,17 +80,22 @@ final class Laboratory {
         }
     }
 
-    /// Sets a load up, lets `body` do what is to be done with it, and ends it.
+    /// Sets a load up, those first who are only there, lets `body` do what is to be done with it, and ends it.
     private func apply(
         _ plan: LoadPlan, to server: RunningServer, milliseconds: Int,
         _ body: (ChildProcess) throws(HarnessError) -> Void
     ) throws(HarnessError) {
-        let load = try ChildProcess(
-            name: "load generator", program: "/proc/self/exe",
-            arguments: plan.arguments(port: server.port(of: plan.mailProtocol), milliseconds: milliseconds),
-            cores: cores.others)
-        defer { load.stop(signal: SIGKILL, seconds: 1) }
-        _ = try load.readLine("ready", seconds: 60)
+        var loads: [ChildProcess] = []
+        defer { for load in loads { load.stop(signal: SIGKILL, seconds: 1) } }
+        for part in plan.parts {
+            let load = try ChildProcess(
+                name: "load generator", program: "/proc/self/exe",
+                arguments: part.arguments(port: server.port(of: plan.mailProtocol), milliseconds: milliseconds),
+                cores: cores.others)
+            loads.append(load)
+            _ = try load.readLine("ready", seconds: 120)
+        }
+        guard let load = loads.last else { preconditionFailure("a load has a part that is measured") }
         try body(load)
     }
 
@@ -93,7 +103,7 @@ final class Laboratory {
     private func observe(
         _ scenario: Scenario, _ server: RunningServer, _ load: ChildProcess, milliseconds: Int
     ) throws(HarnessError) -> Sample {
-        let trees = [server.tree] + [load, backEnds, auth].map { ProcessTree(root: $0.identifier) }
+        let trees = [server.tree] + ([load, auth] + backEnds).map { ProcessTree(root: $0.identifier) }
         let before = try trees.map { (tree) throws(HarnessError) in try tree.read() }
         load.write("go")
         let words = try load.readLine("done", seconds: UInt64(milliseconds / 1000) + 60)
@@ -109,6 +119,6 @@ final class Laboratory {
             p99: numbers[3] / 1000,
             memory: memory, serverShare: spent[0].running / elapsed, serverWait: spent[0].waiting / elapsed,
             loadShare: spent[1].running / elapsed,
-            backEndShare: (spent[2] + spent[3]).running / elapsed)
+            backEndShare: spent[2...].map(\.running).reduce(0, +) / elapsed)
     }
 }

@@ -59,13 +59,14 @@ struct Scenario {
 
     private static let company = [
         beside("held-100", "100 silent sessions", Company(silent: 100)),
+        beside("held-9000", "9000 silent sessions", Company(silent: 9000)),
         beside("held-30000", "30000 silent sessions", Company(silent: 30_000)),
         beside("slow-2000", "2000 clients that send a byte every half second", Company(slow: 2000), sessions: 8),
     ]
 
     private static let workers: [Scenario] = [
         withWorkers(2, login("login-imap", .imap, sessions: 64)), withWorkers(2, pingPong(sessions: 64)),
-        withWorkers(2, churn),
+        withWorkers(2, churn), withWorkers(4, idle(sessions: 30_000)),
     ]
 
     private static let churn = Scenario(

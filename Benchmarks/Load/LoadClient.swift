@@ -4,9 +4,9 @@ import Glibc
 final class LoadClient: EventHandler {
     private enum State {
         case closed
-        /// The TLS handshake; `script.replies[index]` comes next, or the line before it.
+        /// The TLS handshake; `generator.script.replies[index]` comes next, or the line before it.
         case handshaking(Int)
-        /// Waiting for `script.replies[index]`.
+        /// Waiting for `generator.script.replies[index]`.
         case inScript(Int)
         case loggedIn
         /// Waiting for so many bytes.
@@ -20,8 +20,6 @@ final class LoadClient: EventHandler {
     private static let acknowledgement = Array("x OK\r\n".utf8)
 
     private unowned let generator: LoadGenerator
-    private let plan: LoadPlan
-    private let script: LoadScript
     private var state = State.closed
     private var descriptor: Int32 = -1
     private var token = -1
@@ -34,19 +32,16 @@ final class LoadClient: EventHandler {
     private var uploading = 0
     private var isWatchedForWriting = false
 
-    /// - Parameter plan: the generator's, or one of the same protocol and security.
-    init(generator: LoadGenerator, plan: LoadPlan) {
+    init(generator: LoadGenerator) {
         self.generator = generator
-        self.plan = plan
-        script = LoadScript(plan.mailProtocol, plan.security, for: plan.work)
     }
 
     /// Begins a unit; opens the session first where there is none.
     func begin() {
         unitStart = now()
-        switch plan.work {
+        switch generator.plan.work {
         case .session, .greeting: open()
-        case .echo, .idle, .download, .upload: token < 0 ? open() : beginExchange()
+        case .echo, .idle, .download, .upload, .trickle: token < 0 ? open() : beginExchange()
         }
     }
 
@@ -55,7 +50,7 @@ final class LoadClient: EventHandler {
             descriptor = try generator.connect()
             token = try generator.loop.watch(descriptor, for: self)
             state = .inScript(0)
-            if plan.security.isImplicit {
+            if generator.plan.security.isImplicit {
                 try beginTLS(0)
                 // Here the client speaks first: as soon as it is connected.
                 generator.loop.watchWriting(descriptor, token)
@@ -66,9 +61,9 @@ final class LoadClient: EventHandler {
     }
 
     private func beginExchange() {
-        let bytes = plan.transferBytes
-        switch plan.work {
-        case .session, .greeting: preconditionFailure("whole sessions have no exchanges")
+        let bytes = generator.plan.transferBytes
+        switch generator.plan.work {
+        case .session, .greeting, .trickle: preconditionFailure("this work has no exchanges")
         case .echo, .idle:
             state = .awaitingBytes(Self.echoLine.count)
             send(Self.echoLine)
@@ -98,7 +93,7 @@ final class LoadClient: EventHandler {
             return false
         }
         state = .inScript(index)
-        if index > 0 { send(script.lines[index - 1]) }
+        if index > 0 { send(generator.script.lines[index - 1]) }
         return true
     }
 
@@ -146,7 +141,7 @@ final class LoadClient: EventHandler {
     private func readReply(_ index: Int, _ total: Int) {
         let text = generator.loop.input[0..<total]
         let lastLine = text.dropLast().lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-        let expected = script.replies[index]
+        let expected = generator.script.replies[index]
         guard text.last == UInt8(ascii: "\n"), text[lastLine...].starts(with: expected) else {
             residue = Array(text)
             let line = text[lastLine...]
@@ -156,13 +151,13 @@ final class LoadClient: EventHandler {
             return
         }
         residue.removeAll(keepingCapacity: true)
-        if index == script.replyBeforeTLS {
+        if index == generator.script.replyBeforeTLS {
             do throws(HarnessError) { try beginTLS(index + 1) } catch { return fail("\(error)") }
             _ = shakeHands(index + 1)
-        } else if index < script.lines.count {
+        } else if index < generator.script.lines.count {
             state = .inScript(index + 1)
-            send(script.lines[index])
-        } else if plan.work.isWholeSession {
+            send(generator.script.lines[index])
+        } else if generator.plan.work.isWholeSession {
             close()
             endUnit()
         } else {
@@ -171,7 +166,7 @@ final class LoadClient: EventHandler {
     }
 
     private func endUnit() {
-        if !plan.work.isWholeSession { state = .loggedIn }
+        if !generator.plan.work.isWholeSession { state = .loggedIn }
         if generator.shouldGoOn(afterUnitSince: unitStart) { begin() }
     }
 

@@ -13,15 +13,13 @@ final class LoadGenerator {
     private static let patience: UInt64 = 90
 
     let plan: LoadPlan
+    let script: LoadScript
     let loop: EventLoop
     /// nil for a load in clear.
     let tls: TLSSession.Context?
     private let port: UInt16
     private let duration: UInt64
     private var clients: [LoadClient] = []
-    /// Those who are there, but not measured.
-    private var silent: [LoadClient] = []
-    private var slow: SlowClients?
     private var isMeasuring = false
     private var deadline: UInt64 = 0
     private var active = 0
@@ -35,18 +33,15 @@ final class LoadGenerator {
         self.plan = plan
         self.port = port
         duration = UInt64(milliseconds) * 1_000_000
+        script = LoadScript(plan.mailProtocol, plan.security, for: plan.work)
         tls = plan.security == .none ? nil : try TLSSession.Context(resumes: plan.security == .resumed)
         loop = try EventLoop()
     }
 
     func run() throws(HarnessError) {
-        var resting = plan
-        resting.work = .idle
-        silent = (0..<plan.company.silent).map { _ in LoadClient(generator: self, plan: resting) }
-        try setUp(silent)
-        if plan.company.slow > 0 { slow = try SlowClients(plan.company.slow, generator: self) }
-        clients = (0..<plan.sessions).map { _ in LoadClient(generator: self, plan: plan) }
-        try setUp(clients)
+        if plan.work == .trickle { return try trickle() }
+        clients = (0..<plan.sessions).map { _ in LoadClient(generator: self) }
+        try setUp()
         Announcement.write("ready")
         guard Announcement.awaitWord("go") else { return }
         try measure()
@@ -55,7 +50,7 @@ final class LoadGenerator {
     }
 
     /// Brings every client through its first unit.
-    private func setUp(_ clients: [LoadClient]) throws(HarnessError) {
+    private func setUp() throws(HarnessError) {
         let limit = now() + Self.patience * 1_000_000_000
         var opened = 0
         while opened < clients.count || active > 0 {
@@ -69,6 +64,17 @@ final class LoadGenerator {
                 clients[opened - 1].begin()
             }
             try turn(until: limit, "the sessions to be set up (\(opened - active) of \(clients.count))")
+        }
+    }
+
+    /// Keeps slow clients going until the parent ends this process.
+    private func trickle() throws(HarnessError) {
+        let clients = try SlowClients(plan.sessions, generator: self)
+        Announcement.write("ready")
+        while true {
+            try loop.turn(milliseconds: SlowClients.tick)
+            clients.tick()
+            if let failure { throw failure }
         }
     }
 
@@ -89,8 +95,7 @@ final class LoadGenerator {
     }
 
     private func turn(until limit: UInt64, _ purpose: String) throws(HarnessError) {
-        try loop.turn(milliseconds: slow == nil ? 1000 : SlowClients.tick)
-        slow?.tick()
+        try loop.turn(milliseconds: 1000)
         if let failure { throw failure }
         guard now() < limit else { throw HarnessError("waited too long for \(purpose)") }
     }

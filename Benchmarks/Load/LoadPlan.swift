@@ -19,6 +19,8 @@ enum LoadWork: String, ExpressibleByArgument {
     case upload
     /// A logged-in session that stays silent after one echo.
     case idle
+    /// Not logged in yet: a byte now and then (`SlowClients`).
+    case trickle
 
     /// Whether a unit opens and closes its own connection.
     var isWholeSession: Bool { self == .session || self == .greeting }
@@ -46,8 +48,6 @@ struct Company {
     var slow = 0
 
     static let none = Company()
-
-    var count: Int { silent + slow }
 }
 
 /// One load: what, by how many at once, for how long.
@@ -64,16 +64,41 @@ struct LoadPlan {
     /// Processes or threads of the server.
     var workers = 1
 
-    /// What the server needs of connections and descriptors: two per session, and those that log in at the moment.
-    var connections: Int { (sessions + company.count) * 2 + 500 }
+    /// The most sessions of one generator, so that an ordinary limit of open files will do.
+    private static let sessionsPerProcess = 15_000
+
+    /// What the server needs of connections: two per session, and those that log in at the moment.
+    var connections: Int { (sessions + company.silent + company.slow) * 2 + 500 }
+
+    /// The open files that a process needs: a worker of the server, which may have more than its share, or a generator.
+    var descriptors: Int {
+        let ofServer = workers == 1 ? connections : connections * 5 / 4 / workers
+        return max(ofServer, min(sessions, Self.sessionsPerProcess) + 100)
+    }
+
+    /// What one generator each does: those who are only there, and at last those that are measured.
+    var parts: [LoadPlan] {
+        var own = self
+        own.company = .none
+        own.sessions = min(sessions, Self.sessionsPerProcess)
+        var parts: [LoadPlan] = []
+        for (work, count) in [(LoadWork.idle, company.silent + sessions - own.sessions), (.trickle, company.slow)] {
+            for begin in stride(from: 0, to: count, by: Self.sessionsPerProcess) {
+                var part = own
+                part.work = work
+                part.sessions = min(count - begin, Self.sessionsPerProcess)
+                parts.append(part)
+            }
+        }
+        return parts + [own]
+    }
 
     /// The arguments of the hidden `load` command.
     func arguments(port: UInt16, milliseconds: Int) -> [String] {
         [
             "load", "--protocol", mailProtocol.rawValue, "--security", security.rawValue, "--work", work.rawValue,
             "--sessions", String(sessions),
-            "--transfer-bytes", String(transferBytes), "--silent", String(company.silent),
-            "--slow", String(company.slow), "--port", String(port), "--milliseconds", String(milliseconds),
+            "--transfer-bytes", String(transferBytes), "--port", String(port), "--milliseconds", String(milliseconds),
         ]
     }
 }
@@ -116,7 +141,7 @@ struct LoadScript {
             switch work {
             case .greeting: []
             case .session: login + [farewell]
-            case .echo, .download, .upload, .idle: login
+            case .echo, .download, .upload, .idle, .trickle: login
             }
         replies = ([greeting] + exchanges.map(\.reply)).map { Array($0.utf8) }
         lines = exchanges.map { Array(($0.line + "\r\n").utf8) }

@@ -4,30 +4,22 @@
 /// logged in: `ECHO …` comes back as it is, `x BULK <bytes>` streams so many bytes, and `x SINK <bytes>`
 /// takes the bytes that follow and answers `x OK`.
 struct BackEndFarm {
-    /// Where each of them listens: 127.0.0.1 and so on. One address has 28,000 ephemeral ports to connect to it from,
-    /// too few for the largest loads.
+    /// The farms: one process each, at 127.0.0.1 and so on, on the same ports. One address has 28,000 ephemeral ports
+    /// to connect to it from, and one process perhaps 20,000 descriptors: too few for the largest loads.
     static let hosts: [UInt8] = [1, 2, 3]
 
     private let loop: EventLoop
     private let ports: [UInt16]
 
-    init() throws(HarnessError) {
+    /// - Parameter ports: of IMAP, POP3 and SMTP; empty to let the kernel choose.
+    init(host: UInt8, ports: [UInt16]) throws(HarnessError) {
         loop = try EventLoop()
-        ports = [
-            try Self.listen(loop) { IMAPBackEnd() }, try Self.listen(loop) { LineBackEnd.pop3 },
-            try Self.listen(loop) { LineBackEnd.smtp },
+        let wanted = ports.count == 3 ? ports : [0, 0, 0]
+        self.ports = [
+            try PeerListener(loop: loop, host: host, port: wanted[0]) { IMAPBackEnd() }.port,
+            try PeerListener(loop: loop, host: host, port: wanted[1]) { LineBackEnd.pop3 }.port,
+            try PeerListener(loop: loop, host: host, port: wanted[2]) { LineBackEnd.smtp }.port,
         ]
-    }
-
-    /// One port at all hosts.
-    private static func listen(
-        _ loop: EventLoop, _ makeDialogue: @escaping () -> any PeerDialogue
-    ) throws(HarnessError) -> UInt16 {
-        var port: UInt16 = 0
-        for host in hosts {
-            port = try PeerListener(loop: loop, host: host, port: port, makeDialogue: makeDialogue).port
-        }
-        return port
     }
 
     /// Says which ports were given, then serves until it is killed.

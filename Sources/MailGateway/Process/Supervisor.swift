@@ -151,15 +151,22 @@ actor Supervisor {
 
     /// Accepts clients and logs them in, each in a task of its own, until accepting ends and the last is done.
     private nonisolated func logIn(_ listener: Listener, _ loggedIn: LoggedInSessions) async {
+        let crews = TaskCrews(on: executor)
         await withDiscardingTaskGroup { logins in
             if let scope = await self.accepting[listener.serial] {
                 let acceptor = Acceptor(listening: listener.descriptor, scope: scope)
                 while let connection = await accept(from: acceptor, scope) {
                     if let session = await admission.admit(connection, from: listener.serial) {
-                        logins.addTask { if await session.logIn() { await loggedIn.add(session) } }
+                        crews.hire(into: &logins) { crew in
+                            {
+                                if await session.logIn() { await loggedIn.add(session) }
+                                crew.leave()
+                            }
+                        }
                     }
                 }
             }
+            crews.close()
             // Now, not after the last session: as long as any process holds it, clients queue up there.
             await close(listener)
         }
@@ -174,10 +181,12 @@ actor Supervisor {
 
     /// Relays logged-in clients, each in a task of its own, until no more come and the last has gone.
     private nonisolated func relay(_ loggedIn: LoggedInSessions) async {
-        // One closure for all: each of its own would last as long as its session.
-        let relayNext: @Sendable @isolated(any) () async -> Void = { await loggedIn.relayNext() }
+        let crews = TaskCrews(on: executor)
         await withDiscardingTaskGroup { relays in
-            while await loggedIn.hasNext() { relays.addTask(operation: relayNext) }
+            while await loggedIn.hasNext() {
+                crews.hireAlike(into: &relays) { crew in { await loggedIn.relayNext(in: crew) } }
+            }
+            crews.close()
         }
     }
 

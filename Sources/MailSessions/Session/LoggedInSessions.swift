@@ -48,13 +48,14 @@ package actor LoggedInSessions {
         }
     }
 
-    /// Relays one of the sessions that `hasNext` announced, to its end; for a task that does nothing else.
+    /// Relays one of the sessions that `hasNext` announced, to its end; for a member of `crew` that does nothing else.
     ///
     /// What its task waits in is held as long as the session, so it waits for the relay directly: what has to be done
     /// on the executor is done by assuming to be there, where every task of a worker is, and not by calls into actors.
-    package nonisolated func relayNext() async {
+    package nonisolated func relayNext(in crew: TaskCrew) async {
         let session = next()
         await Waiter.wait { session.beginRelay($0) }
         session.conclude()
+        crew.leave()
     }
 }
