@@ -5,12 +5,13 @@ import Testing
 /// Child tasks in groups of bounded size.
 struct TaskCrewsTests {
     /// How many members are at work, and those that wait for the end.
+    // Safety: touched on the executor's thread only; so is `Waiting`.
     private final class Site: @unchecked Sendable {
-        // Safety: touched on the executor's thread only.
         var waiters: [Waiting] = []
         var ended = 0
     }
 
+    // Safety: as `Site`.
     private final class Waiting: @unchecked Sendable {
         private var waiter: Waiter<Void>?
         init(_ waiter: consuming Waiter<Void>) { self.waiter = consume waiter }

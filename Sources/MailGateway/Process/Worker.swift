@@ -149,7 +149,8 @@ struct Worker {
         }
         let role = WorkerRole(configuration, log: log)
         role.raiseFileLimit()
-        let outcome = try KernelChoice(configuration.events.method).makeForWorker()
+        let siblings = configuration.core.workerProcesses.workers(processors: WorkerCount.processorsForUs) - 1
+        let outcome = try KernelChoice(configuration.events.method).makeForWorker(hasSiblings: siblings > 0)
         log.write(.notice, "using the \"\(outcome.kernel.name)\" event method, with \(outcome.kernel.features)")
         if case .master(_, let number) = source { try role.take(number) }
         try WorkerRole.keepSecrets()

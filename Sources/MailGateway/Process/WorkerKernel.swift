@@ -11,9 +11,15 @@ extension KernelChoice {
     }
 
     /// Makes a worker's kernel for the calling thread: 4 MiB of receive buffers, touched when needed.
-    func makeForWorker() throws(StartFailure) -> Outcome {
+    ///
+    /// - Parameter hasSiblings: others accept from the same sockets. A request that accepts again and again keeps its
+    ///   place at the head of the kernel's queue, so that one worker would get nearly all clients; one that is made
+    ///   anew for each goes to its end.
+    func makeForWorker(hasSiblings: Bool = false) throws(StartFailure) -> Outcome {
         do throws(Refused) {
-            return try make(buffers: BufferPool(count: 256, size: 16 << 10))
+            return try make(
+                buffers: BufferPool(count: 256, size: 16 << 10),
+                features: hasSiblings ? .all.subtracting(.multishotAccept) : .all)
         } catch {
             throw StartFailure(error.description)
         }

@@ -29,6 +29,24 @@ import Testing
         }
     }
 
+    @Test(.beyondNginx) func workersShareTheClientsOfOneSocket() throws {
+        try Site.run(backEnds: .ok, adjust: { $0.workers = 2 }) { site, _ in
+            let gateway = site.gateway
+            try waitUntil("two workers") { gateway.occurrences(of: "event method") == 2 }
+            // epoll wakes whom it likes.
+            guard gateway.occurrences(of: "using the \"io_uring\" event method") == 2 else { return }
+            let before = gateway.workers.map(openSockets(of:))
+            let sessions = try (0..<20).map { _ in
+                let session = try gateway.greetedClient(.imap)
+                _ = try session.logIn(.imap, as: .ann)
+                return session
+            }
+            let taken = zip(gateway.workers, before).map { openSockets(of: $0) - $1 }
+            #expect(
+                taken.allSatisfy { $0 >= sessions.count / 2 }, "a quarter of them at least, two sockets each: \(taken)")
+        }
+    }
+
     @Test(.beyondNginx) func aWorkerThatDiesUnderLoadTakesNobodyElseWithIt() throws {
         // A socket per worker: the kernel spreads clients evenly, and those who wait for the dead one are not lost.
         let adjust: (inout GatewayConfiguration) -> Void = {
