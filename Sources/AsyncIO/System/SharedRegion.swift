@@ -23,6 +23,9 @@ package struct SharedKey: Sendable, Hashable {
 /// vacant. What goes where no slot is vacant is up to the owner of the entries.
 package struct SharedRegion: Sendable {
     package static let headerWords = 8
+    /// The word of the header that says whether somebody has written the region before; the others are the entries'
+    /// owner's.
+    private static let takenWord = 7
     /// How many slots a key leads to.
     package static let window = 32
     /// Words of a slot before its payload: sequence and key.
@@ -53,15 +56,15 @@ package struct SharedRegion: Sendable {
 
     // MARK: The header
 
-    /// A word of the header, for the owner of the entries.
+    /// A word of the header, of which the owner of the entries has seven.
     package func header(_ index: Int) -> UInt64 {
-        precondition(index < SharedRegion.headerWords, "a word of the header")
+        precondition(index < SharedRegion.takenWord, "a word of the header")
         return memory.load(start + index)
     }
 
     /// Writes a word of the header.
     package func setHeader(_ index: Int, _ value: UInt64) {
-        precondition(index < SharedRegion.headerWords, "a word of the header")
+        precondition(index < SharedRegion.takenWord, "a word of the header")
         memory.store(value, at: start + index)
     }
 
@@ -142,14 +145,18 @@ package struct SharedRegion: Sendable {
 
     // MARK: The whole
 
-    /// Makes vacant what a writer that died was at; for its successor.
-    package func repair() {
-        for slot in 0..<slotCount where memory.load(base(slot)) & 1 == 1 { wipe(slot) }
+    /// Begins to write the region: makes vacant what a former writer was at when it died.
+    package func takeOver() {
+        // A new region is not looked at, for what is looked at takes memory.
+        if memory.load(start + SharedRegion.takenWord) != 0 {
+            for slot in 0..<slotCount where memory.load(base(slot)) & 1 == 1 { wipe(slot) }
+        }
+        memory.store(1, at: start + SharedRegion.takenWord)
     }
 
     /// Makes all slots vacant; for the master, when the writer is dead. Slots that were never written are not touched.
     package func clear() {
         for slot in 0..<slotCount where memory.load(base(slot)) != 0 { wipe(slot) }
-        for index in 0..<SharedRegion.headerWords where header(index) != 0 { setHeader(index, 0) }
+        for index in 0..<SharedRegion.headerWords { memory.store(0, at: start + index) }
     }
 }

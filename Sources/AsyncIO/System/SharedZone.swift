@@ -1,3 +1,5 @@
+import Glibc
+
 /// Shared memory with a part for each of several processes: each writes its own part and reads all of them.
 ///
 /// ```
@@ -70,7 +72,7 @@ package final class SharedZone: Sendable {
             let regionWords = Int(exactly: head.load(Head.regionWords)),
             regionWords >= SharedRegion.headerWords + slotWords,
             headBytes / 8 + regionCount * regionWords == head.count, own.map({ $0 < regionCount }) ?? true
-        else { throw .closed }
+        else { throw .system(.mmap, code: EINVAL) }
         let start = headBytes / 8 + (own ?? 0) * regionWords
         let memory = try SharedMemory(mapping: descriptor, writing: own == nil ? 0..<0 : start..<(start + regionWords))
         let stored = (0..<Head.secretWords).map { head.load(Head.secret + $0) }

@@ -150,7 +150,9 @@ struct Fleet {
     /// A region of the shared memory that no living process writes.
     private func vacantRegion() throws(StartFailure) -> Int {
         let taken = Set(children.values.compactMap(\.region))
-        guard let vacant = (0..<setup.zones.regionCount).first(where: { !taken.contains($0) }) else {
+        // Without zones a region is a number only.
+        let count = setup.zones.all.isEmpty ? taken.count + 1 : setup.zones.regionCount
+        guard let vacant = (0..<count).first(where: { !taken.contains($0) }) else {
             throw StartFailure("\(taken.count) workers, most of them being replaced, have all of the shared memory")
         }
         return vacant

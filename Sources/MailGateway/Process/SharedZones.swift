@@ -112,8 +112,7 @@ struct SharedZones: Sendable {
             (former?.all ?? []).map { ($0.serial, $0) }, uniquingKeysWith: { first, _ in first })
         let all = all.map { one in
             if let known = known[one.serial] { return known }
-            // Whoever wrote it before may have been killed in the midst.
-            one.zone.own?.repair()
+            one.zone.own?.takeOver()
             return one
         }
         return SharedZones(all: all, regionCount: regionCount)

@@ -57,13 +57,14 @@ package final class ServerLimits: Sendable {
     package func fullZone(
         _ places: [String: SharedPlace], address: SocketAddress, user: [UInt8]
     ) -> String? {
+        guard !isDryRun else { return nil }
         let full = connections.first { one in
             guard places[one.limit.zone] == nil, let subject = one.limit.key.subject(address, user: user) else {
                 return false
             }
             return one.counts.count(of: subject) >= one.limit.maximum
         }
-        return isDryRun ? nil : full?.limit.zone
+        return full?.limit.zone
     }
 
     // MARK: Failed logins
