@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// TLS sessions without tickets, gone on with at whichever worker a client comes to.
-@Suite("TLS sessions across workers", .endToEnd) struct SharedSessionCacheTests {
+@Suite("TLS sessions across workers", .endToEnd, .beyondNginx) struct SharedSessionCacheTests {
     private static let withoutTickets = ["ssl_session_tickets off;", "ssl_protocols TLSv1.2;"]
 
     /// The session that one connection made, as openssl writes it; and whether others go on with it.
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test("with builtin each worker knows its own only, and with none nobody does", .beyondNginx)
+    @Test("with builtin each worker knows its own only, and with none nobody does")
     func otherCaches() throws {
         for cache in ["builtin", "none"] {
             try Site.runSecurely(
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test("a session's time is over when ssl_session_timeout says so, also for who has it in memory", .beyondNginx)
+    @Test("a session's time is over when ssl_session_timeout says so, also for who has it in memory")
     func timeout() throws {
         try Site.runSecurely(
             implicitly: true, workers: 1,
