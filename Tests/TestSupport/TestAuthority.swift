@@ -11,7 +11,7 @@ package final class TestAuthority {
     }
 
     /// What a certificate's key is.
-    package enum KeyKind: Sendable { case ecdsa, rsa }
+    package enum KeyKind: Sendable { case ecdsa, rsa, ed25519 }
 
     private let name: String
     private let key: OpaquePointer
@@ -19,9 +19,9 @@ package final class TestAuthority {
     private var serial = 100
 
     /// A new authority; its certificate is self-signed.
-    package init(name: String = "Test Authority") {
+    package init(name: String = "Test Authority", kind: KeyKind = .ecdsa) {
         self.name = name
-        unsafe key = TestAuthority.makeKey(.ecdsa)
+        unsafe key = TestAuthority.makeKey(kind)
         unsafe own = TestAuthority.makeCertificate(
             subject: name, issuer: name, key: key, signer: key, serial: 1, days: -1..<3650,
             extensions: [(NID_basic_constraints, "critical,CA:TRUE"), (NID_key_usage, "critical,keyCertSign,cRLSign")])
@@ -86,22 +86,34 @@ package final class TestAuthority {
             unsafe X509_REVOKED_set_revocationDate(entry, now)
             unsafe X509_CRL_add0_revoked(list, entry)
         }
-        unsafe X509_CRL_sign(list, key, EVP_sha256())
+        unsafe X509_CRL_sign(list, key, TestAuthority.digest(for: key))
         return unsafe TestAuthority.pem { unsafe PEM_write_bio_X509_CRL($0, list) }
     }
 
     private static func makeKey(_ kind: KeyKind) -> OpaquePointer {
-        let context = unsafe EVP_PKEY_CTX_new_id(kind == .ecdsa ? EVP_PKEY_EC : EVP_PKEY_RSA, nil)
+        let number =
+            switch kind {
+            case .ecdsa: EVP_PKEY_EC
+            case .rsa: EVP_PKEY_RSA
+            case .ed25519: EVP_PKEY_ED25519
+            }
+        let context = unsafe EVP_PKEY_CTX_new_id(number, nil)
         defer { unsafe EVP_PKEY_CTX_free(context) }
         unsafe EVP_PKEY_keygen_init(context)
         switch kind {
         case .ecdsa: unsafe EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context, NID_X9_62_prime256v1)
         case .rsa: unsafe EVP_PKEY_CTX_set_rsa_keygen_bits(context, 2048)
+        case .ed25519: break
         }
         var key: OpaquePointer?
         unsafe EVP_PKEY_keygen(context, &key)
         guard let key = unsafe key else { preconditionFailure("no key could be made") }
         return unsafe key
+    }
+
+    /// What is signed with a key; Ed25519 has its own.
+    private static func digest(for key: OpaquePointer) -> OpaquePointer? {
+        unsafe EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ? nil : EVP_sha256()
     }
 
     private static func makeCertificate(
@@ -123,7 +135,7 @@ package final class TestAuthority {
             unsafe X509_add_ext(certificate, item, -1)
             unsafe X509_EXTENSION_free(item)
         }
-        unsafe X509_sign(certificate, signer, EVP_sha256())
+        unsafe X509_sign(certificate, signer, digest(for: signer))
         return unsafe certificate
     }
 

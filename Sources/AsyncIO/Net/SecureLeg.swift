@@ -21,6 +21,8 @@ final class SecureLeg: RelayHalf {
     private var queue = OwnedBytes()
     private var sourceEnded = false
     private var hasSaidFarewell = false
+    /// The length of TLS's own farewell, the last that is queued.
+    private var farewellCount = 0
 
     /// The last receive filled its buffer: so the peer has more than one takes, and many are taken at a time. Else
     /// one receive serves until cancelled, which is cheapest for small messages.
@@ -115,6 +117,7 @@ final class SecureLeg: RelayHalf {
     private func sayFarewell() {
         hasSaidFarewell = true
         guard let farewell = connection.tls?.close() else { return }
+        farewellCount = farewell.count
         unsafe farewell.withUnsafeBytes { unsafe queue.append($0) }
     }
 
@@ -138,8 +141,12 @@ final class SecureLeg: RelayHalf {
         default:
             do throws(IOError) {
                 _ = try completion.value(of: .send)
+            } catch .cancelled {
+                relay.finish(.cancelled)
             } catch {
-                relay.finish(error == .cancelled ? .cancelled : .failed(error, sendingTo: side))
+                // Whoever has gone needs no farewell; everything else had been delivered.
+                guard outgoing.rest > farewellCount else { return }
+                relay.finish(.failed(error, sendingTo: side))
             }
         }
     }

@@ -10,6 +10,8 @@ struct SimulationGateway: Sendable {
     let recorder: Recorder
     /// Clients come through a load balancer.
     var expectsProxyHeader = false
+    /// Nothing is said in clear.
+    var beginsWithTLS = false
     /// Of all sessions; cancelled to end them.
     let sessions: CancellationScope
 
@@ -33,13 +35,15 @@ struct SimulationGateway: Sendable {
             await SimulationGateway.acceptAll(descriptor, until: scope) { connection in
                 guard server.clients.take() else {
                     let socket = Socket(adopting: connection, scope: scope)
-                    return socket.sendAtOnce(server.farewell(.busy))
+                    if !beginsWithTLS { socket.sendAtOnce(server.farewell(.busy)) }
+                    return
                 }
                 number += 1
                 let session = MailSession(
                     number: number,
                     connection: Descriptor(adopting: connection, of: executor, place: server.clients),
-                    listener: address, expectsProxyHeader: expectsProxyHeader, server: server, scope: sessions)
+                    listener: address, expectsProxyHeader: expectsProxyHeader, beginsWithTLS: beginsWithTLS,
+                    server: server, scope: sessions)
                 group.addTask { await session.run() }
             }
         }

@@ -9,9 +9,12 @@ struct SimulationPeer {
     /// The other side ended its stream.
     private(set) var hasEnded = false
     private let deadline: Instant
+    /// What it does where a plan says `secure`.
+    private let handshake: SimulationHandshake?
 
-    init(_ socket: Socket) {
+    init(_ socket: Socket, _ handshake: SimulationHandshake? = nil) {
         self.socket = socket
+        self.handshake = handshake
         // Far beyond every timeout of a session: who still waits then waits for a session that hangs.
         deadline = socket.executor.now + .seconds(72 * 3600)
     }
@@ -21,19 +24,25 @@ struct SimulationPeer {
         _ turns: [SimulationPlan.Turn], isPipelined: Bool = false, breath: [UInt8] = []
     ) async throws(IOError) {
         if isPipelined {
+            // Nothing is said in advance that TLS has to come before.
+            let start = turns.lastIndex { if case .secure = $0 { true } else { false } }.map { $0 + 1 } ?? 0
+            try await play(Array(turns[..<start]))
+            let turns = turns[start...]
+            let expected = heard.count + turns.heard.count
             // Reads while it talks, else both sides could wait for the other to read (RFC 2920 §3.1).
             async let said: Void = SimulationPeer.tell(turns.said + breath, over: socket, until: deadline)
-            try await hear(turns.heard.count)
+            try await hear(expected)
             return await said
         }
         let last = turns.lastIndex { if case .say = $0 { true } else { false } }
-        var expected = 0
+        var expected = heard.count
         for (index, turn) in turns.enumerated() {
             switch turn {
             case .say(let bytes): try await say(index == last ? bytes + breath : bytes)
             case .hear(let bytes):
                 expected += bytes.count
                 try await hear(expected)
+            case .secure: try await handshake?.perform(on: socket, until: deadline)
             }
         }
     }
@@ -93,13 +102,15 @@ struct SimulationPeer {
 /// The two peers of a plan.
 extension SimulationPlan {
     /// Plays the client; returns all that it heard, whatever became of it.
-    func playClient(at address: SocketAddress, on executor: RingExecutor) async -> [UInt8] {
+    func playClient(
+        at address: SocketAddress, _ handshake: SimulationHandshake?, on executor: RingExecutor
+    ) async -> [UInt8] {
         let scope = CancellationScope(on: executor)
         async let gone: Void = vanish(scope)
         var heard: [UInt8] = []
         do throws(IOError) {
             let socket = try await Dialer.connect(to: address, deadline: .never, scope: scope)
-            var peer = SimulationPeer(socket)
+            var peer = SimulationPeer(socket, handshake)
             do throws(IOError) {
                 try await talk(as: &peer)
             } catch {
@@ -145,8 +156,8 @@ extension SimulationPlan {
     }
 
     /// Plays the back-end on a connection that was accepted; returns all that it heard.
-    func playBackEnd(over socket: Socket) async -> [UInt8] {
-        var peer = SimulationPeer(socket)
+    func playBackEnd(over socket: Socket, _ handshake: SimulationHandshake?) async -> [UInt8] {
+        var peer = SimulationPeer(socket, handshake)
         do throws(IOError) {
             try await peer.play(backEnd)
             let start = backEnd.heard.count

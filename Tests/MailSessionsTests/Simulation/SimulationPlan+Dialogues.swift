@@ -4,9 +4,12 @@ import TestSupport
 
 /// The dialogues of each protocol, as its client and its back-end see them.
 extension SimulationPlan {
-    mutating func writeDialogues(isAuthenticating: Bool, _ random: inout SeededRandom) {
+    /// - Parameter security: an IMAP back-end that begins with TLS when agreed is not believed what it announced before.
+    mutating func writeDialogues(
+        isAuthenticating: Bool, _ security: SimulationSecurity?, _ random: inout SeededRandom
+    ) {
         switch mailProtocol {
-        case .imap: writeIMAP(&random)
+        case .imap: writeIMAP(announces: security?.backEnd != .whenAgreed, &random)
         case .pop3: writePOP3(&random)
         case .smtp: writeSMTP(isAuthenticating: isAuthenticating, &random)
         }
@@ -23,7 +26,7 @@ extension SimulationPlan {
 
     // MARK: IMAP
 
-    private mutating func writeIMAP(_ random: inout SeededRandom) {
+    private mutating func writeIMAP(announces: Bool, _ random: inout SeededRandom) {
         client = [.hear(line: "* OK IMAP4 ready")]
         if random.chance(0.3) { client += [.say(line: "n NOOP"), .hear(line: "n OK completed")] }
         var tag = ""
@@ -36,7 +39,7 @@ extension SimulationPlan {
         let reply = random.chance(0.5) ? "* CAPABILITY IMAP4rev1\r\n\(tag) OK in" : "\(tag) OK in"
         client.append(.hear(line: reply))
         let (name, secret) = (user.utf8.count, password.utf8.count)
-        if random.chance(0.5) {
+        if random.chance(0.5), announces {
             backEnd = [
                 .say(line: "* OK [CAPABILITY IMAP4rev1 LITERAL+] ready"),
                 .hear(line: "\(tag) LOGIN {\(name)+}\r\n\(user) {\(secret)+}\r\n\(password)"),

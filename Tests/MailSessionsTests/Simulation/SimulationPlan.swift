@@ -11,6 +11,8 @@ struct SimulationPlan: Sendable {
         case say([UInt8])
         /// Wait until these bytes have come.
         case hear([UInt8])
+        /// Do the handshake of TLS.
+        case secure
     }
 
     /// How the exchange behind the login ends.
@@ -63,7 +65,7 @@ struct SimulationPlan: Sendable {
 
     /// A random plan; `isAuthenticating` is `proxy_smtp_auth`.
     init(
-        _ mailProtocol: MailProtocol, ordinal: Int, isAuthenticating: Bool, length: Int,
+        _ mailProtocol: MailProtocol, ordinal: Int, isAuthenticating: Bool, security: SimulationSecurity?, length: Int,
         _ random: inout SeededRandom
     ) {
         self.mailProtocol = mailProtocol
@@ -80,7 +82,8 @@ struct SimulationPlan: Sendable {
         down = isEchoing ? up : random.bytes(Int.random(in: 0...length, using: &random))
         leaving = Leaving.allCases.randomElement(using: &random) ?? .quit
         if isEchoing, leaving == .backEndFirst { leaving = .halfClose }
-        writeDialogues(isAuthenticating: isAuthenticating, &random)
+        writeDialogues(isAuthenticating: isAuthenticating, security, &random)
+        if let security { secure(security) }
     }
 }
 
@@ -90,6 +93,48 @@ extension SimulationPlan.Turn {
 
     /// `text` and CRLF, heard.
     static func hear(line text: String) -> SimulationPlan.Turn { .hear(Array("\(text)\r\n".utf8)) }
+}
+
+extension SimulationPlan {
+    /// Puts the beginning of TLS into both dialogues.
+    private mutating func secure(_ security: SimulationSecurity) {
+        switch security.client {
+        case .never: break
+        case .atOnce: client.insert(.secure, at: 0)
+        case .whenAgreed: client.replaceSubrange(0..<1, with: clientStartsTLS(greeted: client[0]))
+        }
+        // With a service that talks nonsense nobody comes to the back-end.
+        guard !isGarbled else { return }
+        switch security.backEnd {
+        case .never: break
+        case .atOnce: backEnd.insert(.secure, at: 0)
+        case .whenAgreed: backEnd.replaceSubrange(0..<1, with: backEndStartsTLS(greeting: backEnd[0]))
+        }
+    }
+
+    private func clientStartsTLS(greeted: Turn) -> [Turn] {
+        switch mailProtocol {
+        case .imap: [greeted, .say(line: "s STARTTLS"), .hear(line: "s OK completed"), .secure]
+        case .pop3: [greeted, .say(line: "STLS"), .hear(line: "+OK"), .secure]
+        case .smtp:
+            [
+                greeted, .say(line: "EHLO before"), .hear(line: "250-mx\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS"),
+                .say(line: "STARTTLS"), .hear(line: "220 2.0.0 Start TLS"), .secure,
+            ]
+        }
+    }
+
+    private func backEndStartsTLS(greeting: Turn) -> [Turn] {
+        switch mailProtocol {
+        case .imap: [.say(line: "* OK ready"), .hear(line: "tls STARTTLS"), .say(line: "tls OK go"), .secure]
+        case .pop3: [greeting, .hear(line: "STLS"), .say(line: "+OK go"), .secure]
+        case .smtp:
+            [
+                greeting, .hear(line: "EHLO mx"), .say(line: "250-back-end\r\n250 STARTTLS"), .hear(line: "STARTTLS"),
+                .say(line: "220 go"), .secure,
+            ]
+        }
+    }
 }
 
 extension Sequence<SimulationPlan.Turn> {

@@ -9,6 +9,8 @@ struct SimulationStage: Sendable {
     let mailProtocol: MailProtocol
     let seed: UInt64
     var faults = SimulatedKernel.Faults.gentle
+    /// nil for connections in clear.
+    var tls: SimulationTLS?
     var clients = 1...3
     /// The most bytes in either direction behind a login.
     var length = 300
@@ -53,7 +55,9 @@ struct SimulationStage: Sendable {
         let isProxied = random.chance(0.3)
         let plans = (0..<Int.random(in: clients, using: &random)).map { ordinal in
             var plan = SimulationPlan(
-                mailProtocol, ordinal: ordinal, isAuthenticating: isAuthenticating, length: length, &random)
+                mailProtocol, ordinal: ordinal, isAuthenticating: isAuthenticating, security: tls?.security,
+                length: length,
+                &random)
             if isProxied { plan.client.insert(.say(line: "PROXY TCP4 192.0.2.7 198.51.100.1 258 143"), at: 0) }
             return plan
         }
@@ -89,15 +93,17 @@ struct SimulationStage: Sendable {
         let sessions = CancellationScope(on: executor)
         var gateway = SimulationGateway(server: server, executor: executor, recorder: recorder, sessions: sessions)
         gateway.expectsProxyHeader = isProxied
+        gateway.beginsWithTLS = tls?.security.client == .atOnce
         if let interruptedAt { kernel.onTurn = { if $0 == interruptedAt { sessions.cancel() } } }
         let service = SimulationAuthService(
             zip(plans, backEnds).map { ($0, $1.address) }, seed: random(for: "service"), on: executor)
 
         let (open, served) = (CancellationScope(on: executor), CancellationScope(on: executor))
         async let serviceEnded: Void = SimulationStage.run(service, authListener, until: served)
-        async let heardByBackEnds = SimulationStage.run(plans, backEnds.map(\.descriptor), until: served)
+        async let heardByBackEnds = SimulationStage.run(
+            plans, backEnds.map(\.descriptor), tls.map { .server($0.backEnd) }, until: served)
         async let gatewayEnded: Void = gateway.serve(listener, at: address, until: open)
-        outcome.clients = await SimulationStage.run(plans, at: address, on: executor)
+        outcome.clients = await SimulationStage.run(plans, at: address, tls.map { .client($0.client) }, on: executor)
         open.cancel()
         await gatewayEnded
         outcome.turns = kernel.turns
@@ -118,17 +124,21 @@ struct SimulationStage: Sendable {
         var settings = ServerSettings.fixture(mailProtocol)
         settings.authenticators = [.http([auth])]
         settings.proxy.smtpAuth = isAuthenticating
+        if let tls { settings.secure(tls) }
         return settings
     }
 
     // MARK: The others
 
     private static func run(
-        _ plans: [SimulationPlan], at address: SocketAddress, on executor: RingExecutor
+        _ plans: [SimulationPlan], at address: SocketAddress, _ handshake: SimulationHandshake?,
+        on executor: RingExecutor
     ) async -> [[UInt8]] {
         await withTaskGroup(of: Report.self) { group in
             for (ordinal, plan) in plans.enumerated() {
-                group.addTask { Report(ordinal: ordinal, heard: await plan.playClient(at: address, on: executor)) }
+                group.addTask {
+                    Report(ordinal: ordinal, heard: await plan.playClient(at: address, handshake, on: executor))
+                }
             }
             var heard = plans.map { _ in [UInt8]() }
             for await report in group { heard[report.ordinal] = report.heard }
@@ -137,12 +147,13 @@ struct SimulationStage: Sendable {
     }
 
     private static func run(
-        _ plans: [SimulationPlan], _ listeners: [Int32], until scope: CancellationScope
+        _ plans: [SimulationPlan], _ listeners: [Int32], _ handshake: SimulationHandshake?,
+        until scope: CancellationScope
     ) async -> [[[UInt8]]] {
         await withTaskGroup(of: [Report].self) { group in
             for (ordinal, (plan, listener)) in zip(plans, listeners).enumerated() {
                 group.addTask {
-                    await run(plan, listener, until: scope).map { Report(ordinal: ordinal, heard: $0) }
+                    await run(plan, listener, handshake, until: scope).map { Report(ordinal: ordinal, heard: $0) }
                 }
             }
             var heard = plans.map { _ in [[UInt8]]() }
@@ -155,12 +166,12 @@ struct SimulationStage: Sendable {
 
     /// One back-end: each connection plays the plan anew.
     private static func run(
-        _ plan: SimulationPlan, _ listener: Int32, until scope: CancellationScope
+        _ plan: SimulationPlan, _ listener: Int32, _ handshake: SimulationHandshake?, until scope: CancellationScope
     ) async -> [[UInt8]] {
         await withTaskGroup(of: [UInt8].self) { group in
             let lasting = CancellationScope(on: scope.executor)
             await SimulationGateway.acceptAll(listener, until: scope) { connection in
-                group.addTask { await plan.playBackEnd(over: Socket(adopting: connection, scope: lasting)) }
+                group.addTask { await plan.playBackEnd(over: Socket(adopting: connection, scope: lasting), handshake) }
             }
             return await group.reduce(into: []) { $0.append($1) }
         }

@@ -19,24 +19,7 @@ import Testing
     func gentleHistories(_ mailProtocol: MailProtocol) async throws {
         for seed in SimulationTests.seeds(1...150) {
             let outcome = try await SimulationStage(mailProtocol: mailProtocol, seed: seed).play()
-            let comment: Comment = "\(mailProtocol) SIMULATION_SEED=\(seed)\(outcome.history)"
-            outcome.expectNoLeak(comment)
-            for (index, plan) in outcome.plans.enumerated() {
-                let heard = outcome.clients[index]
-                let arrived = outcome.backEnds[index]
-                if plan.leaving == .vanish {
-                    #expect(plan.clientHears.starts(with: heard), comment)
-                    #expect(arrived.count <= 1, comment)
-                    #expect(arrived.allSatisfy { plan.backEndHears.starts(with: $0) }, comment)
-                } else if plan.isGarbled {
-                    #expect(heard == plan.clientHears, comment)
-                    #expect(arrived.isEmpty, comment)
-                } else {
-                    #expect(heard == plan.clientHears, comment)
-                    #expect(arrived == [plan.backEndHears], comment)
-                }
-            }
-            outcome.expectGentleEnds(comment)
+            outcome.expectEverythingOnce("\(mailProtocol) SIMULATION_SEED=\(seed)\(outcome.history)")
         }
     }
 
@@ -72,6 +55,27 @@ import Testing
 }
 
 extension SimulationStage.Outcome {
+    /// Every client and every back-end that stayed heard all that was meant for it, once, and nothing is left behind.
+    func expectEverythingOnce(_ comment: Comment) {
+        expectNoLeak(comment)
+        for (index, plan) in plans.enumerated() {
+            let heard = clients[index]
+            let arrived = backEnds[index]
+            if plan.leaving == .vanish {
+                #expect(plan.clientHears.starts(with: heard), comment)
+                #expect(arrived.count <= 1, comment)
+                #expect(arrived.allSatisfy { plan.backEndHears.starts(with: $0) }, comment)
+            } else if plan.isGarbled {
+                #expect(heard == plan.clientHears, comment)
+                #expect(arrived.isEmpty, comment)
+            } else {
+                #expect(heard == plan.clientHears, comment)
+                #expect(arrived == [plan.backEndHears], comment)
+            }
+        }
+        expectGentleEnds(comment)
+    }
+
     /// The events, for whoever repeats a history that failed.
     var history: String {
         events.sorted { $0.key < $1.key }.map { "\n  session \($0): \($1)" }.joined()
