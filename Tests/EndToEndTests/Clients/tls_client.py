@@ -6,7 +6,7 @@ JSON may hold: "ca" (a file; without it nothing is verified), "name" (for SNI an
 "key" (files), "prefix" (said in clear before all else), "inject" (said in clear right behind the agreement to TLS, in the same segment), "say" (lines
 to be said inside, one after the other's answer), "resume" (connect twice and go on with the session), "alpn"
 (a list), "hold" (print "holding" and stay silent until this file exists, then say NOOP). Prints one JSON object: "clear" and "secure" (lines heard before and inside TLS), "version",
-"cipher", "alpn", "resumed", and "error" where the handshake failed.
+"cipher", "alpn", "resumed", "lifetime" (of the ticket, in seconds), and "error" where the handshake failed.
 """
 import json
 import os
@@ -73,6 +73,8 @@ def talk(host, port, protocol, mode, options, made, session=None):
         report["error"] = str(error)
     report["resumed"] = secure.session_reused
     kept = secure.session
+    if kept:
+        report["lifetime"] = kept.ticket_lifetime_hint
     secure.close()
     return report, kept
 

@@ -50,5 +50,6 @@ struct TLSReport: Decodable {
     let cipher: String?
     let alpn: String?
     let resumed: Bool?
+    let lifetime: Int?
     let error: String?
 }

@@ -152,6 +152,43 @@ import Testing
     }
 
     @Test(
+        "a Postfix that cannot prove who it is gets no credential (security-checklist A4)", .needsPostfix,
+        arguments: ["wrong name", "expired", "untrusted"], ["on", "starttls"])
+    func unconvincingPostfix(what: String, security: String) throws {
+        try run(
+            security, names: [what == "wrong name" ? "other.example.test" : "address"],
+            directives: { certificates in
+                guard what == "untrusted" else { return trusting(certificates) }
+                let stranger = try? Certificates(on: certificates.stage, folder: "stranger")
+                return ["proxy_ssl_trusted_certificate \(stranger?.authorityFile ?? "");"]
+            }, days: what == "expired" ? -20 ..< -10 : -1..<90, mails: [.smtp]
+        ) { site, _, _ in
+            let client = try site.gateway.greetedClient(.smtp)
+            #expect(try client.logIn(.smtp, as: .ann) == Mail.smtp.internalError)
+            try waitUntil("the reason in the log") {
+                site.gateway.log.contains("upstream SSL certificate verify error: (")
+            }
+            let log = textOfFile(try #require(site.postfix).log)
+            #expect(!log.contains("xclient") && !log.contains("client=127.0.0.1, sasl"), "\(log)")
+        }
+    }
+
+    @Test(
+        "Dovecot and Postfix without TLS get no credential where it is demanded (security-checklist A3)", .needsPostfix,
+        arguments: Mail.allCases)
+    func serversWithoutTLS(mail: Mail) throws {
+        try Site.run(
+            withPostfix: true, adjust: { $0.mail += ["proxy_ssl starttls;", "proxy_ssl_verify off;"] }
+        ) { site in
+            let client = try site.gateway.greetedClient(mail)
+            #expect(try client.logIn(mail, as: .ann) == mail.internalError)
+            try waitUntil("the reason in the log") {
+                site.gateway.log.contains("upstream does not begin with TLS: \"")
+            }
+        }
+    }
+
+    @Test(
         "where TLS is demanded and not offered, or forestalled, no credential is sent (security-checklist A2, A3)",
         arguments: [ScriptedBackEnd.Mode.plain, .preauth, .inject], Mail.allCases)
     func failClosed(mode: ScriptedBackEnd.Mode, mail: Mail) throws {

@@ -157,15 +157,6 @@ import Testing
         }
     }
 
-    @Test("another protocol's name is refused, ours is agreed on (security-checklist A5)")
-    func applicationProtocols() throws {
-        try Site.runSecurely(implicitly: true) { site, _ in
-            #expect(try site.tlsClient(.imap, "implicit", #"{"alpn": ["imap"]}"#).alpn == "imap")
-            let refused = try site.tlsClient(.imap, "implicit", #"{"alpn": ["http/1.1"]}"#)
-            #expect(refused.error?.isEmpty == false && refused.secure.isEmpty)
-        }
-    }
-
     @Test("plain text at a port of TLS gets no plain text back, and the log says why", arguments: Mail.allCases)
     func plainText(mail: Mail) throws {
         try Site.runSecurely(implicitly: true) { site, _ in
