@@ -94,13 +94,14 @@ struct MemoryTests {
             let lines = textOfFile(certificates.path("sealed.key")).split(separator: "\n")
             let piece = Array(try #require(lines.dropFirst().first).utf8.dropFirst(16).prefix(32))
             let memory = ProcessMemory(of: gateway.process.pid, on: stage)
-            #expect(try memory.counts(of: [piece]) == [1])
+            // Until the worker has it there is another, on its way.
+            try waitUntil("the only copy") { try memory.counts(of: [piece]) == [1] }
             let reloads = gateway.occurrences(of: "all workers serve the new configuration")
             try certificates.issue("sealed", ["gateway.example.test"], passphrase: Self.passphrase)
             try waitUntil("the renewal", within: .seconds(30)) {
                 gateway.occurrences(of: "all workers serve the new configuration") > reloads
             }
-            #expect(try memory.counts(of: [piece]) == [0])
+            try waitUntil("the end of the last copy") { try memory.counts(of: [piece]) == [0] }
         }
     }
 
