@@ -173,6 +173,9 @@ package final class SimulatedKernel: Kernel {
 
     // MARK: Descriptors
 
+    /// Addresses are the simulation's own business.
+    package func bind(_ descriptor: Int32, to address: SocketAddress) {}
+
     package func openSocket(for address: SocketAddress) throws(IOError) -> Int32 {
         if random.chance(faults.exhausted) { throw .system(.socket, code: EMFILE) }
         let descriptor = newDescriptor()

@@ -14,11 +14,11 @@ package actor HostAddresses {
     }
 
     /// The longest an asker waits for newer addresses; what comes later is for the next one.
-    static let patience = Duration.seconds(1)
+    package static let patience = Duration.seconds(1)
     /// How long addresses count that come without a time of their own.
     package static let systemValidity = Duration.seconds(30)
     /// Between two questions at least, whatever the answers say, and after a failure.
-    static let pause = Duration.seconds(5)
+    package static let pause = Duration.seconds(5)
 
     private let name: String
     private let port: UInt16

@@ -156,6 +156,12 @@ final class DNSQuery {
         }
     }
 
+    /// Takes what somebody else than c-ares found out, and wakes all who wait for it.
+    func finish(_ result: Result<DNSAnswer, DNSFailure>) {
+        self.result = result
+        wakeAll()
+    }
+
     /// The result may be another one from another server.
     var isFailureOfServer: Bool {
         [.server, .refused, .unimplemented].contains { result == .failure($0) }

@@ -34,6 +34,9 @@ package protocol Kernel: AnyObject {
     /// A new, non-blocking stream socket for addresses like `address`.
     func openSocket(for address: SocketAddress) throws(IOError) -> Int32
 
+    /// Has `descriptor` connect from `address`; with port 0 the kernel chooses one when it knows where to.
+    func bind(_ descriptor: Int32, to address: SocketAddress) throws(IOError)
+
     /// Closes `descriptor`; no operation on it is in flight.
     func close(_ descriptor: Int32)
 

@@ -24,6 +24,13 @@ extension SystemKernel {
         return descriptor
     }
 
+    package func bind(_ descriptor: Int32, to address: SocketAddress) throws(IOError) {
+        // Else each port would be taken for all destinations together (ip(7)); a kernel without it does so.
+        setOption(descriptor, Int32(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, 1)
+        let name = KernelAddress(address)
+        guard unsafe Glibc.bind(descriptor, name.pointer, name.length) == 0 else { throw .last(.bind) }
+    }
+
     package func close(_ descriptor: Int32) {
         forget(descriptor)
         // EINTR and EIO leave the descriptor closed on Linux: there is nothing to retry.

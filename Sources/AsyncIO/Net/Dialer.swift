@@ -4,8 +4,17 @@ package enum Dialer {
     package static func connect(
         to address: SocketAddress, deadline: Instant, scope: CancellationScope, budget: ConnectionBudget? = nil
     ) async throws(IOError) -> Socket {
-        let executor = scope.executor
         guard budget?.take() ?? true else { throw .noPlace }
+        return try await connect(to: address, deadline: deadline, scope: scope, holding: budget)
+    }
+
+    /// The same with a place in `budget` that is taken already; without a socket it is given back.
+    /// - Parameter source: an address of ours to connect from, whose port may be 0; nil for whichever fits.
+    package static func connect(
+        to address: SocketAddress, from source: SocketAddress? = nil, deadline: Instant, scope: CancellationScope,
+        holding budget: ConnectionBudget?
+    ) async throws(IOError) -> Socket {
+        let executor = scope.executor
         let descriptor: Int32
         do throws(IOError) {
             descriptor = try executor.kernel.openSocket(for: address)
@@ -15,6 +24,7 @@ package enum Dialer {
         }
         executor.kernel.prepareStream(descriptor)
         let socket = Socket(adopting: descriptor, scope: scope, place: budget)
+        if let source { try executor.kernel.bind(descriptor, to: source) }
         let completion = await executor.perform(
             .connect, on: socket.descriptor, deadline: deadline, scope: scope,
             outgoing: Outgoing(connectingTo: address))
