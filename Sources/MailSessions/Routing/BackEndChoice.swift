@@ -9,3 +9,14 @@ package enum BackEndChoice: Sendable, Hashable {
     /// The authenticator names none: wherever the server's `proxy_pass` leads.
     case configured
 }
+
+extension BackEndChoice: CustomStringConvertible {
+    /// As a directive writes it; empty for `configured`.
+    package var description: String {
+        switch self {
+        case .address(let address): "\(address)"
+        case .name(let name, let port): port.map { "\(name):\($0)" } ?? name
+        case .configured: ""
+        }
+    }
+}
