@@ -64,7 +64,7 @@ package struct AuthHTTPClient: Authenticator {
                 takeClients(attempt, into: &credentials)
                 credentials.security = tls.security
                 credentials.certificateName = tls.certificateName
-                return .accept(server.map(BackEndChoice.address) ?? .configured, credentials)
+                return .accept(server ?? .configured, credentials)
             case .refusal(let text, let code, let wait, let challenge):
                 return .refuse(text: text, code: code, wait: wait, challenge: challenge)
             case .invalid(let fault):

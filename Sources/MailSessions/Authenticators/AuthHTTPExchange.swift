@@ -143,16 +143,22 @@ package struct AuthHTTPExchange: Dialogue {
         return demand
     }
 
-    private func server(from head: AuthHTTPHead) throws(AuthHTTPFault) -> SocketAddress? {
+    /// An address needs a port, as in nginx; the name of a group or a host, which nginx refuses, does not.
+    private func server(from head: AuthHTTPHead) throws(AuthHTTPFault) -> BackEndChoice? {
         if head.server == nil, head.port == nil { return nil }
-        guard let host = head.server, let port = head.port else { throw .missingServerOrPort }
-        guard port.allSatisfy(\.isDigit),
-            let number = UInt16(String(decoding: port, as: UTF8.self)), number > 0
-        else { throw .serverPort(ReplyLine(bytes: port).excerpt) }
+        guard let host = head.server else { throw .missingServerOrPort }
+        let number = try head.port.map { (port) throws(AuthHTTPFault) in
+            guard port.allSatisfy(\.isDigit),
+                let number = UInt16(String(decoding: port, as: UTF8.self)), number > 0
+            else { throw AuthHTTPFault.serverPort(ReplyLine(bytes: port).excerpt) }
+            return number
+        }
+        let text = String(decoding: host, as: UTF8.self)
+        if HostName.isValid(host) { return .name(text, port: number) }
+        guard let number else { throw .missingServerOrPort }
         // A NUL would end the text early for the parser behind `literal`.
-        guard !host.contains(ASCII.nul),
-            let address = SocketAddress(literal: String(decoding: host, as: UTF8.self), port: number)
+        guard !host.contains(ASCII.nul), let address = SocketAddress(literal: text, port: number)
         else { throw .serverAddress(ReplyLine(bytes: host).excerpt) }
-        return address
+        return .address(address)
     }
 }

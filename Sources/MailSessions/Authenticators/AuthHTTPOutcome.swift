@@ -12,7 +12,7 @@ package struct AuthHTTPOutcome: Sendable {
 package enum AuthHTTPAnswer: Sendable {
     /// The credentials are right. `server` is nil where the service named none and the configured
     /// back-end is meant; `login` and `password` replace the client's, `smtpAuth` replaces `proxy_smtp_auth`.
-    case success(server: SocketAddress?, login: [UInt8]?, password: Secret?, smtpAuth: Bool?, tls: BackEndDemand)
+    case success(server: BackEndChoice?, login: [UInt8]?, password: Secret?, smtpAuth: Bool?, tls: BackEndDemand)
     /// The credentials are wrong; bounded, without control bytes. `code` is for SMTP only,
     /// `challenge` for OAUTHBEARER and XOAUTH2: base64.
     case refusal(text: [UInt8], code: [UInt8]?, wait: Duration?, challenge: [UInt8]?)

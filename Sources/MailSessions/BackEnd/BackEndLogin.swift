@@ -5,6 +5,8 @@ package protocol BackEndLogin: Dialogue
 where Question == Never, Answer == Never, Note == Never, Outcome == BackEndOutcome {
     /// What is being done, for whoever reports that it went wrong.
     var activity: BackEndActivity { get }
+    /// The back-end was shown whom to log in, so that what it says from then on is about the user and final.
+    var hasSentCredentials: Bool { get }
 }
 
 /// The steps of a login at a back-end; each lasts until its reply is read (nginx-mail.md §3.1).

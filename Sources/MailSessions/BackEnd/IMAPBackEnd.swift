@@ -13,6 +13,7 @@ import AsyncIO
 /// Gmail send them; they reach the client in front of the tagged line.
 package struct IMAPBackEnd: BackEndLogin {
     package var input = ByteQueue()
+    package private(set) var hasSentCredentials = false
     private var state: State
     private var replies: ReplyFramer
     private var untagged: [UInt8] = []
@@ -185,6 +186,7 @@ package struct IMAPBackEnd: BackEndLogin {
     }
 
     private mutating func authenticate(_ exchange: BackEndSASL, _ offer: IMAPCapabilities) -> [UInt8] {
+        hasSentCredentials = true
         var exchange = exchange
         let command = exchange.command(
             tag + Array(" AUTHENTICATE".utf8), limit: offer.takesInitialResponses ? .max : 0)
@@ -193,6 +195,7 @@ package struct IMAPBackEnd: BackEndLogin {
     }
 
     private mutating func command(with password: Secret, _ offer: IMAPCapabilities) -> [UInt8] {
+        hasSentCredentials = true
         let verb = tag + Array(" LOGIN ".utf8)
         guard offer.allowsLiteral(login.count), offer.allowsLiteral(password.count) else {
             state = .userContinuation(password: password)

@@ -10,6 +10,7 @@ import AsyncIO
 /// (security-checklist C5, nginx-mail.md §13 row 3).
 package struct POP3BackEnd: BackEndLogin {
     package var input = ByteQueue()
+    package private(set) var hasSentCredentials = false
     private var state: State
     private var replies: ReplyFramer
     private let login: [UInt8]
@@ -128,6 +129,7 @@ package struct POP3BackEnd: BackEndLogin {
         replies.restart()
         switch proof {
         case .password(let password):
+            hasSentCredentials = true
             state = .user(password: password)
             return .line(Array("USER ".utf8) + login)
         case .exchange(let exchange):
@@ -159,6 +161,7 @@ package struct POP3BackEnd: BackEndLogin {
             state = .over(.mechanismNotOffered(exchange.mechanism))
             return nil
         }
+        hasSentCredentials = true
         var exchange = exchange
         let command = exchange.command(Array("AUTH".utf8), limit: POP3BackEnd.commandMaximum)
         state = .authenticating(exchange)

@@ -13,6 +13,7 @@ import AsyncIO
 /// whether the client came without authentication, which shows in the envelope's recipient.
 package struct SMTPBackEnd: BackEndLogin {
     package var input = ByteQueue()
+    package private(set) var hasSentCredentials = false
     private var state: State
     private var replies: ReplyFramer
     /// The lines of a reply before its last.
@@ -216,6 +217,7 @@ package struct SMTPBackEnd: BackEndLogin {
 
     /// - Parameter offer: the last reply to HELO or EHLO.
     private mutating func logIn(offer: [UInt8]) -> [UInt8]? {
+        hasSentCredentials = true
         if envelope.recipient != nil, let mail = envelope.mailFrom {
             state = .mail
             return .line(mail)

@@ -9,6 +9,8 @@ package final class MailServer: Sendable {
     package let observer: any SessionObserver
     /// Who is asked for the names of clients; nil for nobody.
     package let resolver: Resolver?
+    /// Knows what the names of back-ends mean.
+    package let router: BackEndRouter
     /// Places for clients: `max_connections` within the worker's `worker_connections`.
     package let clients: ConnectionBudget
     /// Limits that count across workers.
@@ -20,11 +22,13 @@ package final class MailServer: Sendable {
     ///   - connections: the worker's budget, shared by all its servers.
     ///   - resolver: of the settings' `resolver`, shared by servers with the same one.
     ///   - authenticator: made of the settings' `authenticators`.
+    ///   - router: of the settings' groups.
     ///   - zones: those of the settings' limits, by name.
     ///   - former: the server whose clients it takes over; those who are there go on counting.
     package init(
         _ settings: ServerSettings, connections: ConnectionBudget, resolver: Resolver? = nil,
-        authenticator: any Authenticator, observer: any SessionObserver,
+        authenticator: any Authenticator, router: BackEndRouter = BackEndRouter(),
+        observer: any SessionObserver,
         zones: [String: SharedZone] = [:], replacing former: MailServer? = nil
     ) {
         var settings = settings
@@ -32,6 +36,7 @@ package final class MailServer: Sendable {
         self.resolver = resolver
         self.authenticator = authenticator
         limits = ServerLimits(settings.limits, zones: zones)
+        self.router = router
         self.settings = settings
         self.observer = observer
         self.connections = connections
@@ -60,15 +65,17 @@ package final class MailServer: Sendable {
         case .smtp: SMTPFrontEnd(settings: settings, isSecure: isSecure, salts: salts)
         }
     }
+}
 
+extension ServerSettings {
     /// The back-end's side of a login.
     func backEndLogin(
         _ credentials: BackEndCredentials, _ context: ReplyContext, _ client: ClientFacts
     ) -> any BackEndLogin {
-        switch settings.mailProtocol {
-        case .imap: IMAPBackEnd(credentials: credentials, context: context, settings: settings)
-        case .pop3: POP3BackEnd(credentials: credentials, settings: settings)
-        case .smtp: SMTPBackEnd(credentials: credentials, context: context, settings: settings, client: client)
+        switch mailProtocol {
+        case .imap: IMAPBackEnd(credentials: credentials, context: context, settings: self)
+        case .pop3: POP3BackEnd(credentials: credentials, settings: self)
+        case .smtp: SMTPBackEnd(credentials: credentials, context: context, settings: self, client: client)
         }
     }
 }

@@ -1,62 +1,198 @@
 import AsyncIO
 
 /// The login at the back-end.
+///
+/// ```
+/// what the choice means → candidate → connect → TLS → greeting → credentials → reply
+///                             ^_____________________________|
+///                             no service: the next candidate
+/// ```
+/// An answer to the credentials is final. Who dies in place of an answer has decided nothing: the next one is asked,
+/// for no client must see that one of several has died.
 extension MailSession {
-    /// Connects to the back-end, secured where that is asked for.
-    func reach(
+    /// An attempt that did not log the client in.
+    private struct FailedAttempt: Error {
+        var failure: BackEndFailure
+        var meaning: Meaning
+        /// What the client is to read; nil for its protocol's temporary error.
+        var reply: [UInt8]?
+
+        enum Meaning {
+            /// The back-end does not serve: another one may.
+            case noService
+            /// It ended the connection in place of an answer: another one may do better, but it may be due to this
+            /// user, whom no back-end shall be taken out for.
+            case lost
+            /// It has answered to the credentials.
+            case answer
+            /// It says nothing about the back-end, or comes too late to ask another one.
+            case end
+        }
+    }
+
+    /// Logs the client in at the first back-end that serves, within `deadline` for all of them.
+    func logInAtBackEnd(
         _ request: Request, _ facts: ClientFacts, _ deadline: Instant
-    ) async throws(SessionEnd) -> Socket {
+    ) async throws(SessionEnd) -> Login {
+        var route: BackEndRoute
+        do throws(BackEndFailure) {
+            route = try await self.route(of: request, deadline)
+        } catch {
+            throw backEndFailed(error, request)
+        }
         context.phase = .connectingToBackEnd
-        context.backEnd = request.backEnd
+        let next = server.settings.proxy.next
+        let start = client.executor.now
+        let limit = next.timeout > .zero ? start + next.timeout : .never
+        var last: FailedAttempt?
+        var tries = 0
+        while next.isOn && (next.tries == 0 || tries < next.tries) && client.executor.now < limit || last == nil {
+            do throws(FailedAttempt) {
+                guard let candidate = try await nextCandidate(of: &route) else { break }
+                if let last { report(.backEndFailed(last.failure)) }
+                tries += 1
+                return try await attempt(candidate, of: &route, request, facts, deadline)
+            } catch {
+                last = error
+                if error.meaning == .answer || error.meaning == .end { break }
+            }
+        }
+        throw backEndFailed(last?.failure ?? .noneServes, request, saying: last?.reply)
+    }
+
+    private func nextCandidate(of route: inout BackEndRoute) async throws(FailedAttempt) -> BackEndRoute.Candidate? {
+        do throws(IOError) {
+            return try await route.next()
+        } catch {
+            throw FailedAttempt(failure: .io(error), meaning: .end)
+        }
+    }
+
+    // MARK: What the choice means
+
+    private func route(of request: Request, _ deadline: Instant) async throws(BackEndFailure) -> BackEndRoute {
+        let security = request.credentials.security ?? server.settings.proxy.tls.security
+        let port = server.settings.mailProtocol.backEndPort(security)
+        switch request.backEnd {
+        case .address(let address):
+            return BackEndRoute([address], host: nil, port: port, connections: server.connections)
+        case .name(let name, let own):
+            let target: BackEndRouter.Target
+            context.phase = .resolvingBackEnd
+            do throws(DNSFailure) {
+                target = try await server.router.target(named: name, deadline: deadline, in: client.scope)
+            } catch {
+                throw error == .cancelled ? .io(.cancelled) : .unresolved(name, error)
+            }
+            switch target {
+            case .addresses(let addresses):
+                return BackEndRoute(addresses, host: name, port: own ?? port, connections: server.connections)
+            case .group(let group):
+                context.group = group.settings.name
+                for (name, failure) in await group.refresh(until: deadline, in: client.scope) {
+                    report(.backEndFailed(.unresolved(name, failure)))
+                }
+                return BackEndRoute(
+                    group, key: request.credentials.login, port: own ?? port, connections: server.connections)
+            }
+        case .configured: preconditionFailure("what is configured is known by now")
+        }
+    }
+
+    // MARK: One attempt
+
+    private func attempt(
+        _ candidate: BackEndRoute.Candidate, of route: inout BackEndRoute, _ request: Request, _ facts: ClientFacts,
+        _ deadline: Instant
+    ) async throws(FailedAttempt) -> Login {
+        if let former = context.backEnd { context.backEndsTried.append(former) }
+        context.backEnd = candidate.address
+        context.phase = .connectingToBackEnd
+        // Whoever is silent must leave time for the others.
+        let now = client.executor.now
+        let others = server.settings.proxy.next.isOn ? await route.remaining : 0
+        let patience = others > 0 ? now + (deadline - now) / (others + 1) : deadline
+        do throws(FailedAttempt) {
+            let socket = try await reach(candidate, request, facts, patience)
+            let login = server.settings.backEndLogin(request.credentials, request.context, facts)
+            let result = try await logIn(login, at: socket, candidate, request, patience, deadline)
+            await route.served(candidate)
+            return result
+        } catch {
+            switch error.meaning {
+            case .noService: if await route.failed(candidate) { report(.backEndDisabled) }
+            case .answer: await route.served(candidate)
+            case .lost, .end: break
+            }
+            throw error
+        }
+    }
+
+    /// Connects to a back-end, secured where that is asked for.
+    private func reach(
+        _ candidate: BackEndRoute.Candidate, _ request: Request, _ facts: ClientFacts, _ patience: Instant
+    ) async throws(FailedAttempt) -> Socket {
+        let proxy = server.settings.proxy
+        let limit = min(patience, client.executor.now + proxy.connectTimeout)
         do throws(IOError) {
             let socket = try await Dialer.connect(
-                to: request.backEnd, deadline: deadline, scope: client.scope, budget: server.connections)
-            if let version = server.settings.proxy.proxyProtocol {
+                to: candidate.address, from: proxy.source, deadline: limit, scope: client.scope,
+                holding: candidate.places)
+            if let version = proxy.proxyProtocol {
                 context.phase = .sendingProxyHeader
-                try await socket.send(ProxyProtocolHeader.bytes(version, for: facts), deadline: deadline)
+                try await socket.send(ProxyProtocolHeader.bytes(version, for: facts), deadline: limit)
             }
-            if (request.credentials.security ?? server.settings.proxy.tls.security) == .on {
-                try await secure(socket, request.credentials, deadline)
+            if (request.credentials.security ?? proxy.tls.security) == .on {
+                try await secure(socket, candidate, request.credentials, limit)
             }
             return socket
         } catch {
-            throw backEndFailed(.io(error), request)
+            throw FailedAttempt(failure: .io(error), meaning: error.isOurs ? .end : .noService)
         }
     }
 
     /// Logs the client in.
-    func logIn(
-        _ login: some BackEndLogin, at socket: Socket, _ request: Request, _ deadline: Instant
-    ) async throws(SessionEnd) -> Login {
+    private func logIn(
+        _ login: some BackEndLogin, at socket: Socket, _ candidate: BackEndRoute.Candidate, _ request: Request,
+        _ patience: Instant, _ deadline: Instant
+    ) async throws(FailedAttempt) -> Login {
         var login = login
         let outcome: BackEndOutcome
         do throws(IOError) {
+            if login.activity == .awaitingGreeting {
+                guard try await socket.receive(into: &login.input, deadline: patience) > 0 else { throw .closed }
+            }
             let conversation = Conversation(over: socket, timeout: server.settings.timeout, deadline: deadline)
             outcome = try await conversation.run(
                 &login,
                 startTLS: { (_, deadline) async throws(IOError) in
-                    try await secure(socket, request.credentials, deadline)
+                    try await secure(socket, candidate, request.credentials, deadline)
                     return nil
                 })
         } catch {
             if context.phase != .handshakingWithBackEnd { context.phase = .loggingInAtBackEnd(login.activity) }
-            throw backEndFailed(.io(error), request)
+            let afterwards: FailedAttempt.Meaning = error.isLossOfConnection ? .lost : .end
+            let meaning = error.isOurs ? .end : login.hasSentCredentials ? afterwards : .noService
+            throw FailedAttempt(failure: .io(error), meaning: meaning)
         }
         context.phase = .loggingInAtBackEnd(login.activity)
+        let meaning: FailedAttempt.Meaning = login.hasSentCredentials ? .answer : .noService
         switch outcome {
         case .loggedIn(let reply):
             return Login(backEnd: socket, toBackEnd: request.leftover, toClient: reply + login.input.takeAll())
         case .invalidResponse(let reply):
             let isPassedOn =
                 server.settings.proxy.passesErrorMessage && server.settings.mailProtocol.isRefusal(reply)
-            throw backEndFailed(
-                .invalidResponse(reply, isPassedOn: isPassedOn), request, saying: isPassedOn ? .line(reply) : nil)
+            throw FailedAttempt(
+                failure: .invalidResponse(reply, isPassedOn: isPassedOn), meaning: meaning,
+                reply: isPassedOn ? .line(reply) : nil)
         case .responseTooLong:
             let beginning = login.input[0..<min(login.input.count, FrontEndNote.excerptMaximum)]
-            throw backEndFailed(.responseTooLong(beginning.withoutControls), request)
-        case .tlsRefused(let reply): throw backEndFailed(.tlsRefused(reply), request)
-        case .mechanismNotOffered(let mechanism): throw backEndFailed(.mechanismNotOffered(mechanism), request)
-        case .unsendableCredentials: throw backEndFailed(.unsendableCredentials, request)
+            throw FailedAttempt(failure: .responseTooLong(beginning.withoutControls), meaning: meaning)
+        case .tlsRefused(let reply): throw FailedAttempt(failure: .tlsRefused(reply), meaning: meaning)
+        case .mechanismNotOffered(let mechanism):
+            throw FailedAttempt(failure: .mechanismNotOffered(mechanism), meaning: .end)
+        case .unsendableCredentials: throw FailedAttempt(failure: .unsendableCredentials, meaning: .end)
         }
     }
 
@@ -85,5 +221,17 @@ extension MailSession {
             return mailProtocol.wrongCredentials(request.context, text: AuthenticatorChain.refusal)
         }
         return mailProtocol.temporaryFailure(request.context)
+    }
+}
+
+extension IOError {
+    /// It says nothing about the peer, and no other peer would help.
+    fileprivate var isOurs: Bool {
+        switch self {
+        case .cancelled, .noPlace: true
+        case .tls(let failure): failure.reason == .notConfigured
+        case .system(.socket, _): true
+        default: isExhaustion
+        }
     }
 }

@@ -79,16 +79,29 @@ extension MailSession {
 /// The back-end's TLS.
 extension MailSession {
     /// The handshake with a back-end; nothing is sent to one that cannot prove who it is.
-    func secure(_ socket: Socket, _ credentials: BackEndCredentials, _ deadline: Instant) async throws(IOError) {
+    func secure(
+        _ socket: Socket, _ backEnd: BackEndRoute.Candidate, _ credentials: BackEndCredentials, _ deadline: Instant
+    ) async throws(IOError) {
         let phase = context.phase
         context.phase = .handshakingWithBackEnd
-        let tls = server.settings.proxy.tls
-        guard let client = tls.context, let address = context.backEnd else { throw .tls(.notConfigured) }
-        try await socket.secure(
-            by: try client.context(), peer: "\(address)",
-            name: credentials.certificateName ?? tls.name ?? address.hostText,
-            sendsName: tls.sendsName, deadline: deadline)
+        try await server.settings.proxy.tls.secure(
+            socket, to: backEnd.address,
+            as: credentials.certificateName ?? server.settings.proxy.tls.name ?? backEnd.host,
+            deadline: deadline)
         context.phase = phase
+    }
+}
+
+extension BackEndTLS {
+    /// The handshake with the back-end at `address`.
+    /// - Parameter name: whom its certificate must be for; nil for the address.
+    func secure(
+        _ socket: Socket, to address: SocketAddress, as name: String?, deadline: Instant
+    ) async throws(IOError) {
+        guard let context else { throw .tls(.notConfigured) }
+        try await socket.secure(
+            by: try context.context(), peer: "\(address)", name: name ?? address.hostText, sendsName: sendsName,
+            deadline: deadline)
     }
 }
 

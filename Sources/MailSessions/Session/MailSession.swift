@@ -101,9 +101,7 @@ package actor MailSession {
         let frontEnd = server.frontEnd(salts: salts, isSecure: beginsWithTLS)
         let request = try await converse(frontEnd, with: &facts, early)
         let deadline = client.executor.now + server.settings.timeout
-        let backEnd = try await reach(request, facts, deadline)
-        let login = server.backEndLogin(request.credentials, request.context, facts)
-        return try await logIn(login, at: backEnd, request, deadline)
+        return try await logInAtBackEnd(request, facts, deadline)
     }
 
     // MARK: Who the client is
@@ -188,7 +186,8 @@ package actor MailSession {
 
     /// A login that the authenticator has accepted.
     struct Request {
-        var backEnd: SocketAddress
+        /// Not `configured`: what is configured is known by then.
+        var backEnd: BackEndChoice
         var credentials: BackEndCredentials
         var context: ReplyContext
         var leftover: [UInt8]
@@ -200,7 +199,7 @@ package actor MailSession {
     ) async throws(SessionEnd) -> Request {
         var frontEnd = frontEnd
         frontEnd.input = early
-        var accepted: (backEnd: SocketAddress, credentials: BackEndCredentials)?
+        var accepted: (backEnd: BackEndChoice, credentials: BackEndCredentials)?
         context.phase = .authenticating
         let outcome: FrontEndOutcome
         do throws(IOError) {
@@ -267,7 +266,7 @@ package actor MailSession {
 
     private func decide(
         _ attempt: LoginAttempt, _ facts: ClientFacts,
-        _ accepted: inout (backEnd: SocketAddress, credentials: BackEndCredentials)?
+        _ accepted: inout (backEnd: BackEndChoice, credentials: BackEndCredentials)?
     ) async throws(IOError) -> Verdict {
         context.phase = .askingAuthenticator
         defer { context.phase = .authenticating }
@@ -301,14 +300,10 @@ package actor MailSession {
         }
     }
 
-    private func backEnd(_ choice: BackEndChoice) throws(AuthenticatorFailure) -> SocketAddress {
-        switch choice {
-        case .address(let address): return address
-        case .configured:
-            guard let address = server.settings.backEnd else { throw .noBackEnd }
-            return address
-        case .name: throw .noBackEnd
-        }
+    private func backEnd(_ choice: BackEndChoice) throws(AuthenticatorFailure) -> BackEndChoice {
+        guard case .configured = choice else { return choice }
+        guard let backEnd = server.settings.backEnd else { throw .noBackEnd }
+        return backEnd
     }
 
     /// The longest a client that was refused is listened to, so that it can read why it was sent away:

@@ -42,8 +42,10 @@ package struct ServerSettings: Sendable {
     package var greetingDelay: Duration = .zero
     /// Who decides about logins, in the order in which they are asked; at least one.
     package var authenticators: [AuthenticatorSettings]
-    /// `proxy_pass`: the back-end when the authenticator names none.
-    package var backEnd: SocketAddress?
+    /// `proxy_pass`: the back-end when the authenticator names none; never `configured`.
+    package var backEnd: BackEndChoice?
+    /// The groups of `upstream {}`, in the order of their names.
+    package var groups: [BackEndGroupSettings] = []
     package var proxy = ProxySettings()
     /// `ssl_client_identity`; nil for `off`.
     package var clientIdentity: ClientIdentity?
@@ -150,6 +152,22 @@ package struct ProxySettings: Sendable {
     package var master: MasterUser?
     /// `proxy_pass_token`: back-ends get the tokens of OAUTHBEARER and XOAUTH2.
     package var passesToken = false
+    /// `proxy_connect_timeout`: for one back-end, TLS included.
+    package var connectTimeout: Duration = .seconds(60)
+    /// `proxy_bind`: the address of ours that back-ends see; nil for whichever fits.
+    package var source: SocketAddress?
+    package var next = NextBackEnd()
+
+    package init() {}
+}
+
+/// `proxy_next_upstream`: whether another back-end is tried when one does not serve.
+package struct NextBackEnd: Sendable, Hashable {
+    package var isOn = true
+    /// Back-ends tried at most; 0 for as many as there are.
+    package var tries = 0
+    /// No other one is tried after this time; zero for no bound but the login's.
+    package var timeout: Duration = .zero
 
     package init() {}
 }

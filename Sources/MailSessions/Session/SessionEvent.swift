@@ -26,6 +26,8 @@ package enum SessionEvent: Sendable {
     case authenticatorFailed(AuthenticatorFailure)
     /// The back-end could not be reached or did not log the client in.
     case backEndFailed(BackEndFailure)
+    /// The back-end failed so often that its group leaves it alone for a while (`max_fails`).
+    case backEndDisabled
     /// The client is logged in at the back-end; the relay begins.
     case loggedIn
     /// Reading from one side of the relay failed, which counts as the end of its stream.
@@ -65,6 +67,10 @@ package enum BackEndFailure: Error, Sendable, Equatable {
     case mechanismNotOffered(String)
     /// The credentials cannot be sent in this protocol, or none are known.
     case unsendableCredentials
+    /// The name of a back-end could not be looked up.
+    case unresolved(String, DNSFailure)
+    /// No member of the group is there to be tried.
+    case noneServes
 }
 
 /// How a session ended: a case for every way.
@@ -105,6 +111,8 @@ package enum SessionPhase: Sendable, Hashable {
     case startingTLS
     /// Waiting for the authenticator.
     case askingAuthenticator
+    /// Looking its name up.
+    case resolvingBackEnd
     case connectingToBackEnd
     case sendingProxyHeader
     case handshakingWithBackEnd
@@ -129,6 +137,10 @@ package struct SessionContext: Sendable {
     package var login: [UInt8]?
     /// The back-end, once chosen.
     package var backEnd: SocketAddress?
+    /// Those tried before it, in that order.
+    package var backEndsTried: [SocketAddress] = []
+    /// The group that they belong to.
+    package var group: String?
 
     package init(number: UInt64, mailProtocol: MailProtocol, client: SocketAddress, listener: SocketAddress) {
         self.number = number

@@ -82,7 +82,7 @@ struct SimulationScene: Sendable {
         auth.keepAlive = 4
         var settings = ServerSettings.fixture(mailProtocol)
         settings.authenticators = [.http([auth])]
-        settings.backEnd = backEndAddress
+        settings.backEnd = .address(backEndAddress)
         configure(&settings)
         let asked = AuthHTTPService(auth, on: executor)
         let recorder = SimulationGateway.Recorder()
