@@ -19,6 +19,7 @@ import Testing
             imap_capabilities IMAP4rev1 "X Y" \\"Z; imap_auth plain cram-md5; proxy_protocol v2; xclient off;
             server { listen 143 backlog=5 so_keepalive=1m::2; listen [::1]:143-145 ipv6only=off; listen host:1; max_errors 5; }
             server { listen unix:/run/x; protocol smtp; auth_file "data:ann:{PLAIN}x"; proxy_pass [::1]:25; proxy_buffer 4k; }
+            upstream pool { server 192.0.2.1 weight=2 backup; server host:143 max_fails=0; least_conn; health_check fails=2; }
         }
         """.utf8)
 
@@ -87,7 +88,8 @@ import Testing
             "*:1-", "-",
             "1-65535", "data:", "data:a:b", "=", "so_keepalive=:::", "backlog=", "http://", "plain", "stderr",
             "debug_mail",
-            "\"\n\"", "a=b", "[a]", "?", "127.0.0.1:1", "host:2",
+            "\"\n\"", "a=b", "[a]", "?", "127.0.0.1:1", "host:2", "weight=1", "resolve", "$auth_user", "consistent",
+            "two",
         ]
         for _ in 0..<500 {
             var text = "events { worker_connections 5; }\n"
@@ -98,6 +100,8 @@ import Testing
                 let statement = ([row.name] + arguments).joined(separator: " ") + ";"
                 if row.contexts.contains(.server) {
                     text += "mail { auth_http 192.0.2.1; server { protocol imap; listen 143; \(statement) } }"
+                } else if row.contexts == .upstream {
+                    text += "mail { upstream g { server 192.0.2.1; \(statement) } }"
                 } else {
                     text += statement
                 }

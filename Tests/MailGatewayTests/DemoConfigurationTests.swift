@@ -16,8 +16,8 @@ import Testing
         #expect(
             configuration.sockets.map { "\($0.listen.address)" }
                 == ["127.0.0.1:1143", "127.0.0.1:1110", "127.0.0.1:1025"])
-        let backEnds = configuration.servers.map { $0.settings.backEnd?.port }
-        #expect(backEnds == [40001, 40002, 40003])
+        let backEnds = configuration.servers.map { $0.settings.backEnd?.description }
+        #expect(backEnds == ["127.0.0.1:40001", "127.0.0.1:40002", "127.0.0.1:40003"])
         #expect(configuration.servers[2].settings.proxy.xclient == .on)
     }
 

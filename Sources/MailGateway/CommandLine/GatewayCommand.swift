@@ -71,8 +71,9 @@ struct DirectivesCommand: ParsableCommand {
 
     mutating func run() throws {
         guard let name else { return Terminal.say(DirectiveManual.markdown()) }
-        if let directive = DirectiveTable.directive(named: name) {
-            return Terminal.say(DirectiveManual.section(directive))
+        let directives = DirectiveTable.directives(named: name)
+        guard directives.isEmpty else {
+            return Terminal.say(directives.map(DirectiveManual.section).joined(separator: "\n"))
         }
         let likely = DirectiveTable.names(like: name).map(quoted)
         Terminal.write("mailgateway: unknown directive \(quoted(name))")

@@ -1,7 +1,7 @@
 /// Reads a configuration statement by statement, as nginx does: the first mistake in the order of
 /// reading is the one reported, whatever its kind.
 ///
-/// Blocks nest as `main` → `events`, `main` → `mail` → `server`, so the levels are fields and not a stack.
+/// Blocks nest as `main` → `events`, `main` → `mail` → `server` or `upstream`, so the levels are fields and not a stack.
 struct ConfigurationParser {
     /// How many files may include one another; a file that includes itself ends here.
     static let includeDepthMaximum = 16
@@ -20,6 +20,8 @@ struct ConfigurationParser {
 
     /// The servers of `mail {}` as far as they are read.
     private var drafts: [ServerDraft] = []
+    /// The values of the `upstream {}` being read.
+    private var upstream = Scope()
     /// The blocks seen that may be there only once.
     private var blocksSeen: Set<Directive.Block> = []
     private var includeDepth = 0
@@ -92,7 +94,7 @@ struct ConfigurationParser {
     private func lookUp(
         _ statement: Statement, in level: DirectiveContexts
     ) throws(ConfigurationError) -> Directive {
-        guard let directive = DirectiveTable.directive(named: statement.name) else {
+        guard let directive = DirectiveTable.directive(named: statement.name, in: level) else {
             let likely = DirectiveTable.names(like: statement.name)
             throw statement.error(
                 "unknown directive \(quoted(statement.name))",
@@ -132,6 +134,7 @@ struct ConfigurationParser {
         case .main: try assign(statement, &main, &context)
         case .events: try assign(statement, &events, &context)
         case .mail: try assign(statement, &mail, &context)
+        case .upstream: try assign(statement, &upstream, &context)
         default: try assign(statement, &drafts[drafts.count - 1].scope, &context)
         }
     }
@@ -153,6 +156,11 @@ struct ConfigurationParser {
             context.addressesTaken = []
             try parse(&lexer, in: .server, until: .closingBrace)
             try drafts[drafts.count - 1].checkListens()
+        case .upstream:
+            let draft = try UpstreamDraft(statement, taken: context.groups.keys)
+            upstream = Scope()
+            try parse(&lexer, in: .upstream, until: .closingBrace)
+            context.groups[draft.name.lowercased()] = try draft.settings(upstream)
         case .foreign:
             context.add(.notice, "\(quoted(statement.name)) block is skipped", at: statement.position)
             try skipBlock(&lexer)

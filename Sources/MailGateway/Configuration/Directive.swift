@@ -6,12 +6,14 @@ struct DirectiveContexts: OptionSet, Sendable, Hashable {
     static let events = DirectiveContexts(rawValue: 2)
     static let mail = DirectiveContexts(rawValue: 4)
     static let server = DirectiveContexts(rawValue: 8)
-    static let anywhere: DirectiveContexts = [.main, .events, .mail, .server]
+    /// Within `upstream {}`.
+    static let upstream = DirectiveContexts(rawValue: 16)
+    static let anywhere: DirectiveContexts = [.main, .events, .mail, .server, .upstream]
 
     /// `main`, `mail` …, from the outside in.
     var names: [String] {
         let all: [(DirectiveContexts, String)] = [
-            (.main, "main"), (.events, "events"), (.mail, "mail"), (.server, "server"),
+            (.main, "main"), (.events, "events"), (.mail, "mail"), (.server, "server"), (.upstream, "upstream"),
         ]
         return all.filter { contains($0.0) }.map(\.1)
     }
@@ -61,7 +63,7 @@ struct Directive: Sendable {
 
     /// The blocks.
     enum Block: Sendable, Hashable {
-        case events, mail, server
+        case events, mail, server, upstream
         /// A block of nginx that has nothing to do with mail: skipped.
         case foreign
     }

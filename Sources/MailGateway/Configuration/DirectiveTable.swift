@@ -16,14 +16,13 @@ enum DirectiveTable {
         Area(title: "Authenticators", rows: AuthenticatorDirectives.rows),
         Area(title: "Logins", rows: LoginDirectives.rows),
         Area(title: "Back-ends", rows: ProxyDirectives.rows),
+        Area(title: "Groups of back-ends", rows: UpstreamDirectives.rows),
         Area(title: "TLS with clients", rows: TLSDirectives.rows),
         Area(title: "TLS with back-ends", rows: ProxyTLSDirectives.rows),
         Area(title: "Other parts of nginx", rows: foreign),
     ]
 
-    private static let byName = Dictionary(
-        areas.flatMap(\.rows).map { ($0.name, $0) },
-        uniquingKeysWith: { first, second in preconditionFailure("\(first.name) has one row") })
+    private static let byName = Dictionary(grouping: areas.flatMap(\.rows), by: \.name)
 
     private static let foreign = ["http", "stream"].map { name in
         Directive(
@@ -31,8 +30,14 @@ enum DirectiveTable {
             manual: "Skipped with a notice: this program speaks mail only.", action: .block(.foreign))
     }
 
-    /// The row of a name; names are case-sensitive.
-    static func directive(named name: String) -> Directive? { byName[name] }
+    /// The rows of a name; names are case-sensitive. There are several where it means something else in another place.
+    static func directives(named name: String) -> [Directive] { byName[name] ?? [] }
+
+    /// The row of a name that may stand in `level`, or else one that may not.
+    static func directive(named name: String, in level: DirectiveContexts) -> Directive? {
+        let rows = directives(named: name)
+        return rows.first { $0.contexts.contains(level) } ?? rows.first
+    }
 
     /// The names that may be meant by an unknown one: the nearest, at most three.
     static func names(like name: String) -> [String] {

@@ -20,6 +20,8 @@ struct Endpoint: Sendable, Hashable {
         case service
         /// `resolver`.
         case nameServer
+        /// `proxy_pass`, and `server` in `upstream {}`.
+        case backEnd
     }
 
     /// nginx's word for what is wrong, e.g. `invalid port`.

@@ -1,4 +1,5 @@
 import AsyncIO
+import MailSessions
 
 /// What the reading of values needs from outside, and what it collects on the way.
 struct ParseContext {
@@ -31,6 +32,8 @@ struct ParseContext {
     var clientContexts: [TLSClientSettings: TLSContext] = [:]
     /// The same for those that wait until somebody asks for them.
     var lazyContexts: [TLSClientSettings: LazyTLSContext] = [:]
+    /// The groups of `upstream {}`, by their names in lower case.
+    var groups: [String: BackEndGroupSettings] = [:]
     /// What keys of session tickets come from.
     let ticketSeed: TLSTicketSeed
 

@@ -63,6 +63,7 @@ struct ServerDraft: Sendable {
             settings.limits = limits[index]
             settings.proxy.tls = backEnds[index]
             settings.proxy.master = masters[index]
+            settings.groups = context.groups.sorted { $0.key < $1.key }.map(\.value)
             return ServerConfiguration(
                 position: draft.position, settings: settings,
                 listeners: draft.scope.value(of: MailDirectives.listen) ?? [],
@@ -212,6 +213,11 @@ struct ServerDraft: Sendable {
         proxy.passesErrorMessage = values[ProxyDirectives.passesErrorMessage]
         proxy.smtpAuth = values[ProxyDirectives.smtpAuth]
         proxy.xclient = values[ProxyDirectives.xclient]
+        proxy.connectTimeout = values[ProxyDirectives.connectTimeout]
+        proxy.source = values[ProxyDirectives.bind]
+        proxy.next.isOn = values[ProxyDirectives.nextUpstream]
+        proxy.next.tries = values[ProxyDirectives.nextUpstreamTries]
+        proxy.next.timeout = values[ProxyDirectives.nextUpstreamTimeout]
         proxy.proxyProtocol = values[ProxyDirectives.proxyProtocol]
         proxy.passesToken = values[LoginDirectives.passesToken]
         return proxy

@@ -52,6 +52,8 @@ struct SessionLine {
             self.init(level, SessionLine.text(failure), while: action, context)
         case .backEndFailed(let failure):
             self.init(level, SessionLine.text(failure, context), while: action, context)
+        case .backEndDisabled:
+            self.init(level, "upstream server temporarily disabled", while: action, context)
         case .loggedIn:
             self.init(level, "client logged in", while: nil, context)
         case .relaySourceFailed(let side, let error):
@@ -72,7 +74,11 @@ struct SessionLine {
         if context.usesStartTLS { suffix += " using starttls" }
         suffix += ", server: \(context.listener)"
         if let login = context.login, !login.isEmpty { suffix += ", login: \(LogText.quoted(login))" }
+        if let group = context.group { suffix += ", group: \(LogText.quoted(Array(group.utf8)))" }
         if let backEnd = context.backEnd { suffix += ", upstream: \(backEnd)" }
+        if !context.backEndsTried.isEmpty {
+            suffix += ", tried before: " + context.backEndsTried.map(\.description).joined(separator: " ")
+        }
         return suffix
     }
 
@@ -90,6 +96,7 @@ struct SessionLine {
         case .authenticating: "in auth state"
         case .startingTLS: "in starttls state"
         case .askingAuthenticator: "in http auth state"
+        case .resolvingBackEnd: "resolving upstream"
         case .connectingToBackEnd: "connecting to upstream"
         case .handshakingWithBackEnd: "SSL handshaking to upstream"
         case .sendingProxyHeader: "sending PROXY protocol header to upstream"
@@ -217,6 +224,7 @@ struct SessionLine {
         case .limited(.connections, _, _): .error
         case .relaySourceFailed(.backEnd, _), .ended(.relayed(.failed(_, sendingTo: .backEnd), _, _, _)): .error
         case .clientFailed(.tls(let failure)): failure.reason == .ours ? .crit : .info
+        case .backEndDisabled: .warn
         case .note(.command), .secured: .debug
         case .relaySourceFailed(.client, _), .connected, .note, .clientFailed, .loginRefused, .loggedIn, .ended: .info
         }
@@ -235,6 +243,8 @@ struct SessionLine {
         case .invalidResponse(let reply, _): "upstream sent invalid response: \(LogText.quoted(reply))"
         case .mechanismNotOffered(let mechanism): "upstream does not offer AUTH \(mechanism), which this login needs"
         case .responseTooLong(let beginning): "upstream sent too long response line: \(LogText.quoted(beginning))"
+        case .unresolved(let name, let failure): "\"\(name)\" could not be resolved (\(failure))"
+        case .noneServes: "no live upstreams"
         case .unsendableCredentials: "the credentials cannot be sent to this upstream, or no password is available"
         }
     }

@@ -22,6 +22,9 @@ final class SessionLog: SessionObserver {
         log.write(level, connection: context.number, line.text)
     }
 
+    /// A line that belongs to no session.
+    func write(_ level: LogLevel, _ text: @autoclosure () -> String) { log.write(level, text()) }
+
     /// A client that there was no place for.
     func refused(_ number: UInt64, _ text: String) { log.write(.alert, connection: number, text) }
 }

@@ -13,20 +13,24 @@ final class ServerSet: Sendable {
     private let addresses: [Set<SocketAddress>]
     private let authenticators: AuthenticatorSet
     private let resolvers: [ResolverSettings: Resolver]
+    private let backEnds: BackEndSet
 
     /// - Parameters:
     ///   - log: shares its open files with the servers' logs.
     ///   - connections: the worker's budget.
     ///   - names: threads that look host names up.
+    ///   - hosts: who is asked for back-ends where there is no `resolver`.
     ///   - zones: those of the configuration.
     ///   - previous: the set before; what both ask the same way they ask over the same connections.
     init(
         _ configuration: Configuration, log: Log, connections: ConnectionBudget, hashing: BlockingPool,
-        names: BlockingPool, zones: SharedZones, executor: RingExecutor, previous: ServerSet? = nil
+        names: BlockingPool, hosts: SystemHosts, zones: SharedZones, executor: RingExecutor, previous: ServerSet? = nil
     ) {
         var authenticators = AuthenticatorSet(
             hashing: hashing, names: names, connections: connections, executor: executor,
             previous: previous?.authenticators)
+        var backEnds = BackEndSet(
+            hosts: hosts, connections: connections, executor: executor, previous: previous?.backEnds)
         var resolvers: [ResolverSettings: Resolver] = [:]
         var servers: [MailServer] = []
         logs = configuration.servers.map { SessionLog(log.log(to: $0.logs), limitLevel: $0.limitLevel) }
@@ -42,7 +46,8 @@ final class ServerSet: Sendable {
             servers.append(
                 MailServer(
                     server.settings, connections: connections, resolver: resolver,
-                    authenticator: authenticators.chain(for: server.settings, resolver: resolver), observer: log,
+                    authenticator: authenticators.chain(for: server.settings, resolver: resolver),
+                    router: backEnds.router(for: server.settings, resolver: resolver, log: log), observer: log,
                     zones: zones.byName, replacing: place.map { former.remove(at: $0).server }))
         }
         for server in servers {
@@ -54,11 +59,19 @@ final class ServerSet: Sendable {
         self.servers = servers
         self.authenticators = authenticators
         self.resolvers = resolvers
+        self.backEnds = backEnds
     }
+
+    /// The checks of back-ends, to be run until the set is retired.
+    var checks: [BackEndChecks] { backEnds.checks }
+
+    /// Ends the checks.
+    func endChecks() { backEnds.retire() }
 
     /// Keeps no more idle connections, but for those of services that `successor` asks too; without a
     /// successor nobody is left who would ask a name server, either.
     func retire(for successor: ServerSet? = nil) async {
+        endChecks()
         await authenticators.retire(for: successor?.authenticators)
         // After a reload sessions may still wait for answers; a resolver goes with the last of them.
         guard successor == nil else { return }

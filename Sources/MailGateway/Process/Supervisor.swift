@@ -9,6 +9,7 @@ import MailSessions
 ///        │            └─ relays ─┬─ session logged in
 ///        │                       └─ session …
 ///        ├─ listener …
+///        ├─ checks of a group of back-ends …
 ///        ├─ the wait for further listeners
 ///        └─ the wait for `cancel`
 /// ```
@@ -20,14 +21,17 @@ actor Supervisor {
     private static let acceptPause = Duration.milliseconds(500)
     /// Host names waiting to be looked up; each service has one question at a time.
     private static let namesQueue = 256
+    /// Names looked up at once: one that nobody answers for must not hold up the others.
+    private static let namesThreads = 4
 
     private nonisolated let executor: RingExecutor
     private let admission: AdmissionControl
     /// `worker_connections`.
     private let connections: ConnectionBudget
     private let hashing: BlockingPool
-    /// One thread: looking up a name may block for long, and must hold no password check up.
-    private let names = BlockingPool(threads: 1, queueMaximum: Supervisor.namesQueue)
+    /// Of their own: looking up a name may block for long, and must hold no password check up.
+    private let names = BlockingPool(threads: Supervisor.namesThreads, queueMaximum: Supervisor.namesQueue)
+    private let hosts: SystemHosts
     private var servers: ServerSet?
     private var zones: SharedZones?
     private var log: Log
@@ -37,6 +41,8 @@ actor Supervisor {
     private var placed: Set<Int> = []
     /// Listeners that `run` has not started yet.
     private var arrivals: [Listener] = []
+    /// Checks of back-ends that `run` has not started yet.
+    private var newChecks: [BackEndChecks] = []
     private var isDraining = false
     private var waiter: Waiter<Void>?
     /// Cancelled to end everything.
@@ -55,6 +61,7 @@ actor Supervisor {
         self.hashing = hashing
         self.executor = executor
         connections = ConnectionBudget(maximum: 0)
+        hosts = SystemHosts(on: executor, pool: names)
         serving = CancellationScope(on: executor)
         admission = AdmissionControl(connections: connections, scope: serving)
     }
@@ -72,7 +79,7 @@ actor Supervisor {
         self.zones = zones
         connections.maximum = configuration.events.connectionsMaximum
         let successor = ServerSet(
-            configuration, log: log, connections: connections, hashing: hashing, names: names, zones: zones,
+            configuration, log: log, connections: connections, hashing: hashing, names: names, hosts: hosts, zones: zones,
             executor: executor,
             previous: servers)
         let former = servers
@@ -90,6 +97,7 @@ actor Supervisor {
             accepting[listener.serial] = CancellationScope(on: executor)
             arrivals.append(listener)
         }
+        if !isDraining { newChecks += successor.checks }
         let wanted = Set(listeners)
         for (listener, scope) in accepting where !wanted.contains(listener) { scope.cancel() }
         waiter.take()?.resume(returning: ())
@@ -99,6 +107,7 @@ actor Supervisor {
     /// Stops accepting; sessions go on. `run` returns after the last one. (QUIT)
     func drain() {
         isDraining = true
+        servers?.endChecks()
         for scope in accepting.values { scope.cancel() }
         waiter.take()?.resume(returning: ())
     }
@@ -113,10 +122,19 @@ actor Supervisor {
     nonisolated func run() async {
         await withTaskGroup(of: Arrival.self) { group in
             group.addTask { await self.nextArrival() }
-            for await case .listener(let listener) in group {
-                group.addTask {
-                    await self.serve(listener)
-                    return .none
+            for await arrival in group {
+                switch arrival {
+                case .none: continue
+                case .listener(let listener):
+                    group.addTask {
+                        await self.serve(listener)
+                        return .none
+                    }
+                case .checks(let checks):
+                    group.addTask {
+                        await checks.run()
+                        return .none
+                    }
                 }
                 group.addTask { await self.nextArrival() }
             }
@@ -126,12 +144,14 @@ actor Supervisor {
 
     private enum Arrival: Sendable {
         case listener(Listener)
+        case checks(BackEndChecks)
         case none
     }
 
-    /// A listener to be served; none when there will be no more.
+    /// A listener to be served, or checks to be made; none when there will be no more.
     private func nextArrival() async -> Arrival {
         while arrivals.isEmpty {
+            if let checks = newChecks.popLast() { return .checks(checks) }
             if isDraining { return .none }
             await Waiter.wait { waiter = consume $0 }
         }

@@ -45,7 +45,8 @@ struct DirectiveRow: Sendable {
         DirectiveRow(name, values, other, refused: "\"\"", "invalid value \"\"")
     }
 
-    static let all: [DirectiveRow] = process + events + servers + limits + protocols + loginsAndBackEnds + tls + blocks
+    static let all: [DirectiveRow] =
+        process + events + servers + limits + protocols + loginsAndBackEnds + groups + tls + blocks
 
     private static let process: [DirectiveRow] = [
         DirectiveRow(
@@ -132,17 +133,38 @@ struct DirectiveRow: Sendable {
             "auth_file", "\"data:ann:{PLAIN}x\"", "\"data:\"", refused: "gone",
             "open() \"/etc/gw/gone\" failed (2: No such file or directory)"),
         DirectiveRow(
-            "proxy_pass", "192.0.2.1:143", "unix:/run/b", refused: "name:143", "\"proxy_pass\" directive invalid value"),
+            "proxy_pass", "192.0.2.1:143", "unix:/run/b", refused: "name:0", "invalid port in proxy_pass \"name:0\""),
         DirectiveRow("error_texts", "rfc", "nginx", refused: "x", "invalid value \"x\""),
         DirectiveRow("ssl_client_identity", "cn", "email", refused: "x", "invalid value \"x\""),
         flag("proxy_pass_token"), text("proxy_master_user"),
         text("proxy_master_password_file", "master.password", "master.password"),
+        time("proxy_connect_timeout"), flag("proxy_next_upstream"), number("proxy_next_upstream_tries"),
+        time("proxy_next_upstream_timeout"),
+        DirectiveRow(
+            "proxy_bind", "192.0.2.1", "off", refused: "192.0.2.1 transparent", "invalid parameter \"transparent\""),
         size("proxy_buffer"), time("proxy_timeout"), flag("proxy_pass_error_message"), flag("proxy_smtp_auth"),
         DirectiveRow("proxy_protocol", "on", "v2", refused: "v3", "invalid value \"v3\""),
         DirectiveRow(
             "xclient", "off", "auto", refused: "x",
             "invalid value \"x\" in \"xclient\" directive, it must be \"on\" or \"off\""),
         flag("proxy"),
+    ]
+
+    /// Those of `upstream {}`, whose names say so.
+    private static let groups: [DirectiveRow] = [
+        DirectiveRow(
+            "upstream server", "192.0.2.1", "a.example:143 weight=2 max_conns=9 max_fails=0 fail_timeout=3s resolve",
+            "unix:/run/b down slow_start=1m", refused: "192.0.2.1 weight=0",
+            "invalid parameter \"weight=0\" in upstream server \"192.0.2.1\""),
+        DirectiveRow("upstream least_conn", ""),
+        DirectiveRow(
+            "upstream hash", "$auth_user", "$auth_user consistent", refused: "$remote_addr",
+            "invalid value \"$remote_addr\""),
+        DirectiveRow("upstream random", "", "two least_conn", refused: "three", "invalid parameter \"three\""),
+        DirectiveRow(
+            "upstream health_check", "", "interval=10s timeout=1s fails=3 passes=2", refused: "interval=0",
+            "invalid parameter \"interval=0\""),
+        DirectiveRow("upstream zone", "backends 64k", "backends", refused: "\"\"", "invalid value \"\""),
     ]
 
     private static let tls: [DirectiveRow] = [
@@ -178,5 +200,7 @@ struct DirectiveRow: Sendable {
         DirectiveRow("ssl", "off", refused: "on", "\"ssl\" is no directive any more"),
     ]
 
-    private static let blocks = ["events", "mail", "server", "http", "stream"].map { DirectiveRow($0, "{ }") }
+    private static let blocks =
+        ["events", "mail", "server", "http", "stream"].map { DirectiveRow($0, "{ }") }
+        + [DirectiveRow("upstream", "group { server 192.0.2.1; }")]
 }

@@ -15,28 +15,30 @@ import Testing
     @Test func `every directive has its row here, and one`() {
         let names = DirectiveRow.all.map(\.name)
         #expect(Set(names).count == names.count)
-        #expect(Set(names) == Set(Self.directives.map(\.name)))
+        #expect(Set(names) == Set(Self.directives.map(\.rowName)))
         for row in Self.valued { #expect(row.accepted.isEmpty == false, "\(row.name)") }
-        #expect(DirectiveRow.all.count - Self.valued.count == 5, "only blocks have no values")
+        #expect(DirectiveRow.all.count - Self.valued.count == 7, "only blocks and least_conn have no values")
     }
 
     @Test(arguments: DirectiveRow.all.map(\.name))
-    func `accepted wherever it may stand`(_ name: String) throws {
-        let (row, directive) = try Self.find(name)
+    func `accepted wherever it may stand`(_ key: String) throws {
+        let (row, directive) = try Self.find(key)
+        let name = directive.name
         for context in directive.contexts.each {
             for value in row.accepted {
-                let said = value.hasPrefix("{") ? "\(name) \(value)" : "\(name) \(value);"
+                let said = value.hasSuffix("}") ? "\(name) \(value)" : "\(name) \(value);"
                 let text = Self.configuration(said, in: context)
                 // An empty server is no server; nginx says so itself.
-                let refusal = name == "server" ? "no \"listen\" is defined for server in \(Self.path):3" : nil
+                let refusal = key == "server" ? "no \"listen\" is defined for server in \(Self.path):3" : nil
                 #expect(ConfigurationFixture.message(text) == refusal, "\(text)")
             }
         }
     }
 
     @Test(arguments: valued.map(\.name))
-    func `refused in nginx's words, with file and line`(_ name: String) throws {
-        let (row, directive) = try Self.find(name)
+    func `refused in nginx's words, with file and line`(_ key: String) throws {
+        let (row, directive) = try Self.find(key)
+        let name = directive.name
         let refused = try #require(row.refused)
         for context in directive.contexts.each {
             let text = Self.configuration("\(name)\n\(refused.arguments)\n;", in: context)
@@ -45,11 +47,16 @@ import Testing
     }
 
     @Test(arguments: DirectiveRow.all.map(\.name))
-    func `refused where it may not stand`(_ name: String) throws {
-        let (row, directive) = try Self.find(name)
+    func `refused where it may not stand`(_ key: String) throws {
+        let (row, directive) = try Self.find(key)
+        let name = directive.name
         let value = row.accepted[0]
-        for context in DirectiveContexts.anywhere.subtracting(directive.contexts).each {
-            let text = Self.configuration(value.hasPrefix("{") ? "\(name) \(value)" : "\(name) \(value);", in: context)
+        // `server` is one thing in `mail`, and another in `upstream`.
+        let namesakes = DirectiveTable.directives(named: name).reduce(into: DirectiveContexts()) {
+            $0.formUnion($1.contexts)
+        }
+        for context in DirectiveContexts.anywhere.subtracting(namesakes).each {
+            let text = Self.configuration(value.hasSuffix("}") ? "\(name) \(value)" : "\(name) \(value);", in: context)
             #expect(
                 ConfigurationFixture.message(text) == "\"\(name)\" directive is not allowed here in \(Self.path):3",
                 "\(text)")
@@ -57,15 +64,16 @@ import Testing
     }
 
     @Test(arguments: DirectiveRow.all.map(\.name))
-    func `refused with too few or too many arguments, or another end`(_ name: String) throws {
-        let (_, directive) = try Self.find(name)
-        let isBlock = DirectiveRow.all.contains { $0.name == name && $0.refused == nil }
+    func `refused with too few or too many arguments, or another end`(_ key: String) throws {
+        let (_, directive) = try Self.find(key)
+        let name = directive.name
+        let isBlock = if case .block = directive.action { true } else { false }
         let context = try #require(directive.contexts.each.first)
         func message(_ said: String) -> String? { ConfigurationFixture.message(Self.configuration(said, in: context)) }
         let wrongCount = "invalid number of arguments in \"\(name)\" directive in \(Self.path):3"
         if isBlock {
             #expect(message("\(name);") == "directive \"\(name)\" has no opening \"{\" in \(Self.path):3")
-            #expect(message("\(name) x { }") == wrongCount)
+            #expect(message("\(name) x y { }") == wrongCount)
             return
         }
         #expect(message("\(name) x { }") == "directive \"\(name)\" is not terminated by \";\" in \(Self.path):3")
@@ -76,15 +84,16 @@ import Testing
     }
 
     @Test(arguments: DirectiveRow.all.map(\.name))
-    func `said twice on one level`(_ name: String) throws {
-        let (row, directive) = try Self.find(name)
-        // Servers share no address, and have to have one; a zone is declared once, and limited once.
-        guard !["listen", "server"].contains(name), !(name.hasPrefix("limit_") && directive.repetition == .adds) else {
-            return
-        }
+    func `said twice on one level`(_ key: String) throws {
+        let (row, directive) = try Self.find(key)
+        let name = directive.name
+        // Servers share no address, and have to have one; groups share no name; a zone is declared once, and limited
+        // once.
+        let isOne = name.hasPrefix("limit_") && directive.repetition == .adds
+        guard !["listen", "server", "upstream"].contains(key), !isOne else { return }
         for context in directive.contexts.each {
             let value = row.accepted[0]
-            let said = value.hasPrefix("{") ? "\(name) \(value)" : "\(name) \(value);"
+            let said = value.hasSuffix("}") ? "\(name) \(value)" : "\(name) \(value);"
             let text = Self.configuration("\(said)\n\(said)", in: context)
             let message = ConfigurationFixture.message(text)
             switch directive.repetition {
@@ -140,7 +149,7 @@ import Testing
     private static func find(_ name: String) throws -> (DirectiveRow, Directive) {
         (
             try #require(DirectiveRow.all.first { $0.name == name }),
-            try #require(DirectiveTable.directive(named: name))
+            try #require(directives.first { $0.rowName == name })
         )
     }
 
@@ -161,6 +170,7 @@ import Testing
         case .mail:
             let other = "server { listen 143; auth_http 192.0.2.9; \(master) }"
             return "events { } mail {\n\n\(said)\n\(other) \(zones) }\n"
+        case .upstream: return "events { } mail { upstream g {\n\n\(said)\nserver 192.0.2.7; } }\n"
         default: return "events { } mail { server { listen 143;\n\n\(said)\n\(server) } \(zones) }\n"
         }
     }
@@ -168,5 +178,10 @@ import Testing
 
 extension DirectiveContexts {
     /// The single places in it.
-    fileprivate var each: [DirectiveContexts] { [.main, .events, .mail, .server].filter { contains($0) } }
+    fileprivate var each: [DirectiveContexts] { [.main, .events, .mail, .server, .upstream].filter { contains($0) } }
+}
+
+extension Directive {
+    /// Of its row here: within `upstream` a name may mean something else.
+    fileprivate var rowName: String { contexts == .upstream ? "upstream \(name)" : name }
 }

@@ -241,8 +241,8 @@ import Testing
 
     @Test func `the default of every setting is accepted by its own directive`() throws {
         let rows = DirectiveTable.areas.flatMap(\.rows)
-        #expect(Set(rows.map(\.name)).count == rows.count)
-        for row in rows { #expect(DirectiveTable.directive(named: row.name) != nil) }
+        #expect(Set(rows.map { "\($0.contexts.rawValue) \($0.name)" }).count == rows.count)
+        for row in rows { #expect(DirectiveTable.directive(named: row.name, in: row.contexts) != nil) }
         // Looking a setting up parses its default; a bad one would end here.
         let server = try ConfigurationFixture.server("")
         #expect(server.settings.timeout == .seconds(60))

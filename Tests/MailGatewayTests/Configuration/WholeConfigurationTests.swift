@@ -108,7 +108,7 @@ import Testing
         }
         #expect(accounts.count == 2)
         #expect(server.settings.name == "box")
-        #expect(server.settings.backEnd == .ipv4(.loopback, port: 143))
+        #expect(server.settings.backEnd == .address(.ipv4(.loopback, port: 143)))
     }
 
     @Test func `directives without meaning are noticed once each`() throws {

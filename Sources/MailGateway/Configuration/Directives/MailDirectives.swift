@@ -55,6 +55,13 @@ enum MailDirectives {
                 name: "server", contexts: .mail, arguments: .none, syntax: "", repetition: .adds,
                 manual: "One server: a protocol, where it listens, who decides about logins, and where they go.",
                 action: .block(.server)),
+            Directive(
+                name: "upstream", contexts: .mail, arguments: .one, syntax: "*name*", repetition: .adds,
+                manual: "A group of back-ends that stand for one another, for `proxy_pass` and for authenticators to "
+                    + "name. Without a method it is smooth weighted round robin. Each worker counts connections and "
+                    + "failures by itself, and a reload keeps what is known of members that did not change. When all "
+                    + "members have failed lately they are tried all the same, which nginx does not.",
+                action: .block(.upstream)),
             listen.directive, mailProtocol.directive, serverName.directive, timeout.directive, maxErrors.directive,
             maxConnections.directive, bareLineFeed.directive,
         ]

@@ -4,9 +4,35 @@ import MailSessions
 /// The back-end and the way to it.
 enum ProxyDirectives {
     static let proxyPass = Setting(
-        "proxy_pass", in: [.mail, .server], address, shown: "none",
-        "The back-end for logins whose authenticator names none: an address in numbers with a port, or a unix socket. "
-            + "Not in nginx's mail.")
+        "proxy_pass", in: [.mail, .server], target, shown: "none",
+        "The back-end for logins whose authenticator names none: an `upstream`, an address, a host name or a unix "
+            + "socket. A host name is looked up when somebody logs in and the last answer's time is over, and all its "
+            + "addresses are tried. Without a port it is the protocol's own: 143, 110 or 25, with `proxy_ssl on` 993, 995 "
+            + "or 465. Not in nginx's mail.")
+
+    static let connectTimeout = Setting(
+        "proxy_connect_timeout", in: [.mail, .server], .time, default: "60s",
+        "How long connecting to one back-end may take, TLS from the first byte included. While others can still be "
+            + "tried, none gets more than its even share of what is left of `timeout`, its greeting included. As in "
+            + "nginx's stream.")
+
+    static let bind = Setting(
+        "proxy_bind", in: [.mail, .server], source, default: "off",
+        "The address of ours from which connections to back-ends are made. As in nginx's stream, but for `transparent`."
+    )
+
+    static let nextUpstream = Setting(
+        "proxy_next_upstream", in: [.mail, .server], .flag, default: "on",
+        "Whether the next back-end is tried when one cannot be reached, or does not greet. The answer to a user's "
+            + "credentials is final. As in nginx's stream.")
+
+    static let nextUpstreamTries = Setting(
+        "proxy_next_upstream_tries", in: [.mail, .server], .number(0...1_000_000), default: "0",
+        "How many back-ends are tried for one login; `0` for all. As in nginx's stream.")
+
+    static let nextUpstreamTimeout = Setting(
+        "proxy_next_upstream_timeout", in: [.mail, .server], .time, default: "0",
+        "After which time no other back-end is tried; `0` for no bound but `timeout`. As in nginx's stream.")
 
     static let buffer = Setting(
         "proxy_buffer", in: [.mail, .server], .size(512...(16 << 20)), default: "4k",
@@ -38,7 +64,9 @@ enum ProxyDirectives {
 
     /// All rows.
     static let rows: [Directive] = [
-        proxyPass.directive, buffer.directive, timeout.directive, passesErrorMessage.directive, smtpAuth.directive,
+        proxyPass.directive, connectTimeout.directive, bind.directive, nextUpstream.directive,
+        nextUpstreamTries.directive, nextUpstreamTimeout.directive, buffer.directive, timeout.directive,
+        passesErrorMessage.directive, smtpAuth.directive,
         proxyProtocol.directive, xclient.directive,
         .ignored(
             "proxy", in: [.mail, .server], .flag, because: "a mail server is always a proxy, as in nginx"),
@@ -50,13 +78,51 @@ enum ProxyDirectives {
         return try ValueSyntax<Bool>.flag.parse(statement, nil, &context) ? .on : .off
     }
 
-    private static let address = ValueSyntax<SocketAddress>.single(
-        "*address*:*port* | unix:*path*",
-        accepted:
-            "It must be an address in numbers with a port, such as 192.0.2.1:143 or [2001:db8::1]:143, or unix:/path."
-    ) { text in
-        guard let address = SocketAddress(text) else { return nil }
-        if case .unix = address { return address }
-        return address.port == 0 ? nil : address
+    private static let target = ValueSyntax<BackEndChoice>(.one, "*group* | *host*[:*port*] | unix:*path*") {
+        (statement, _, _) throws(ConfigurationError) in
+        let text = statement.arguments[0]
+        do throws(Endpoint.Failure) {
+            let endpoint = try Endpoint(text, for: .backEnd)
+            let port = endpoint.ports?.lowerBound
+            switch endpoint.host {
+            case .unix(let path): return .address(.unix(path))
+            case .literal(let address): return .address(address.withPort(port ?? 0))
+            case .name(let name) where HostName.isValid(name.utf8): return .name(name, port: port)
+            case .name, .any: throw Endpoint.Failure(text: "invalid host")
+            }
+        } catch {
+            throw statement.error(
+                "\(error.text) in proxy_pass \(quoted(text))",
+                accepted:
+                    "It must be the name of an upstream, host[:port], address[:port] such as [2001:db8::1]:143, or "
+                    + "unix:/path.")
+        }
+    }
+
+    private static let source = ValueSyntax<SocketAddress?>(.oneOrTwo, "*address* | off") {
+        (statement, _, _) throws(ConfigurationError) in
+        let text = statement.arguments[0]
+        guard statement.arguments.count == 1 else {
+            throw statement.error(
+                "invalid parameter \(quoted(statement.arguments[1]))",
+                accepted:
+                    "\"transparent\" is not supported: PROXY headers (proxy_protocol) and XCLIENT tell back-ends of "
+                    + "clients.")
+        }
+        if text == "off" { return nil }
+        guard let address = SocketAddress(literal: text, port: 0) ?? SocketAddress(text), address.isNetwork else {
+            throw statement.error(
+                "invalid address \(quoted(text))",
+                accepted: "It must be an address of this machine in numbers, with or without a port, or off.")
+        }
+        return address
+    }
+}
+
+extension SocketAddress {
+    /// IPv4 or IPv6.
+    fileprivate var isNetwork: Bool {
+        if case .unix = self { return false }
+        return true
     }
 }
