@@ -79,7 +79,8 @@ actor Supervisor {
         self.zones = zones
         connections.maximum = configuration.events.connectionsMaximum
         let successor = ServerSet(
-            configuration, log: log, connections: connections, hashing: hashing, names: names, hosts: hosts, zones: zones,
+            configuration, log: log, connections: connections, hashing: hashing, names: names, hosts: hosts,
+            zones: zones,
             executor: executor,
             previous: servers)
         let former = servers

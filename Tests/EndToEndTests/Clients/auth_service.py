@@ -2,7 +2,7 @@
 
 Usage: auth_service.py HOST RECORDS SETTINGS
 
-SETTINGS is JSON: {"accounts": {login: password}, "servers": {protocol: [host, port]}}, and perhaps
+SETTINGS is JSON: {"accounts": {login: password}, "servers": {protocol: [host, port]}} (0 for no port), and perhaps
 "headers": {name: value}, added to each success, "tokens": {token: login} for OAUTHBEARER and XOAUTH2, and
 "tls": [certificate, key], files for https. EXTERNAL needs a verified certificate and an account of that name.
 Every request is appended to RECORDS as one JSON line: the number of the TCP connection it came
@@ -106,7 +106,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         extra = list((SETTINGS.get("headers") or {}).items())
         if not login:
             extra.append(("Auth-User", SETTINGS["tokens"][shown]))
-        return [("Auth-Status", "OK"), ("Auth-Server", host), ("Auth-Port", str(port))] + extra
+        where = [("Auth-Server", host)] + ([("Auth-Port", str(port))] if port else [])
+        return [("Auth-Status", "OK")] + where + extra
 
     def answer(self, headers):
         self.send_response(200)

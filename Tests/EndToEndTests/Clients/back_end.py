@@ -1,6 +1,6 @@
 """A mail server that misbehaves on purpose, or behaves and remembers every byte.
 
-Usage: back_end.py HOST PROTOCOL MODE RECORDS
+Usage: back_end.py HOST PROTOCOL MODE RECORDS [PORT]
 
 MODE:
   ok        logs everybody in, answers each further line once, and appends what it received after
@@ -13,7 +13,7 @@ MODE:
   plain     greets, does not begin with TLS, and records every byte
   preauth   the same, and in IMAP says that the login is done
   inject    agrees to TLS with more bytes behind the agreement, and records every byte
-Prints "listening PORT" once it does.
+Prints "listening PORT" once it does, and "from ADDRESS" for each connection.
 """
 
 import re
@@ -21,6 +21,7 @@ import socketserver
 import sys
 
 HOST, PROTOCOL, MODE, RECORDS = sys.argv[1:5]
+PORT = int(sys.argv[5]) if len(sys.argv) > 5 else 0
 GREETING = {"imap": b"* OK ready\r\n", "pop3": b"+OK ready\r\n", "smtp": b"220 back ESMTP\r\n"}
 
 
@@ -28,6 +29,7 @@ class Handler(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
 
     def handle(self):
+        print("from", self.client_address[0], flush=True)
         if MODE == "close":
             return
         if MODE == "garbage":
@@ -121,6 +123,6 @@ class Server(socketserver.ThreadingTCPServer):
         """A peer that hangs up is part of the tests."""
 
 
-server = Server((HOST, 0), Handler)
+server = Server((HOST, PORT), Handler)
 print("listening", server.server_address[1], flush=True)
 server.serve_forever()

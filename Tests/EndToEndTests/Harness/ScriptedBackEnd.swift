@@ -8,12 +8,15 @@ struct ScriptedBackEnd {
         case ok, garbage, close, halfway, silent, refuse, plain, preauth, inject
     }
 
-    /// - Parameter name: of its process and its records, where there are several.
-    init(on stage: Stage, _ mail: Mail, _ mode: Mode, name: String = "backend") throws {
+    /// - Parameters:
+    ///   - name: of its process and its records, where there are several.
+    ///   - place: where it listens; nil for a port that the kernel chooses.
+    init(on stage: Stage, _ mail: Mail, _ mode: Mode, name: String = "backend", at place: Endpoint? = nil) throws {
         records = stage.directory.path("received-\(name)-\(mail.rawValue)")
         process = try stage.start(
             "\(name)-\(mail.rawValue)",
-            ["/usr/bin/python3", Stage.script("back_end.py"), stage.host, mail.rawValue, mode.rawValue, records])
+            ["/usr/bin/python3", Stage.script("back_end.py"), stage.host, mail.rawValue, mode.rawValue, records]
+                + (place.map { ["\($0.port)"] } ?? []))
         endpoint = Endpoint(host: stage.host, port: try process.announcedPort())
     }
 

@@ -235,7 +235,10 @@ extension ParityExchange {
         - no address
         C a LOGIN ann x
         A Auth-Status: OK | Auth-Port: 1
-        - a name for an address
+        - a slip in an address
+        C a LOGIN ann x
+        A Auth-Status: OK | Auth-Server: 127.0.0.256 | Auth-Port: 1
+        - a name for an address {log-name}
         C a LOGIN ann x
         A Auth-Status: OK | Auth-Server: localhost | Auth-Port: 1
         - a port that is none
