@@ -19,6 +19,10 @@ let package = Package(
     products: [
         .executable(name: "mailgateway", targets: ["MailGateway"])
     ],
+    traits: [
+        .trait(name: "MySQL", description: "auth_mysql, which needs libmariadb."),
+        .default(enabledTraits: ["MySQL"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
@@ -31,6 +35,7 @@ let package = Package(
         // With a C file, for ares.h must not be seen by Swift (its header says why).
         .target(name: "CAres", linkerSettings: [.linkedLibrary("cares")]),
         .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
+        .systemLibrary(name: "CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
         .systemLibrary(name: "CYardstick", path: "Benchmarks/CYardstick"),
         .target(
             name: "AsyncIO",
@@ -38,7 +43,12 @@ let package = Package(
                 "CAres", "CLinux", "CURing", "COpenSSL", .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: strict),
-        .target(name: "MailSessions", dependencies: ["AsyncIO", "COpenSSL", "CCrypt"], swiftSettings: strict),
+        .target(
+            name: "MailSessions",
+            dependencies: [
+                "AsyncIO", "COpenSSL", "CCrypt", .target(name: "CMariaDB", condition: .when(traits: ["MySQL"])),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "MailGateway",
             dependencies: [

@@ -54,6 +54,9 @@ import Testing
             rule: "OpenSSL is the business of TLS, and of digests", path: "Sources/AsyncIO/Net/A.swift",
             bad: "import COpenSSL", good: "import Glibc"),
         Example(
+            rule: "libmariadb blocks, so its calls are in one place",
+            path: "Sources/MailSessions/Authenticators/A.swift", bad: "import CMariaDB", good: "import AsyncIO"),
+        Example(
             rule: "TLS gives bytes, it does not move them", path: "Sources/AsyncIO/TLS/A.swift",
             bad: "func send() async {}", good: "func send() -> [UInt8] { [] }"),
         Example(

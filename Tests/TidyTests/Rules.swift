@@ -22,6 +22,9 @@ extension Rule {
         .forbidding("OpenSSL is the business of TLS, and of digests", imports: ["COpenSSL"]) {
             $0.isIn("Sources") && !$0.isIn("Sources/AsyncIO/TLS", "Sources/MailSessions/Authenticators")
         },
+        .forbidding("libmariadb blocks, so its calls are in one place", imports: ["CMariaDB"]) {
+            $0.isIn("Sources") && !$0.isIn("Sources/MailSessions/Authenticators/MySQL")
+        },
         .forbidding("TLS gives bytes, it does not move them", words: ["async", "await", "RingExecutor"]) {
             $0.isIn("Sources/AsyncIO/TLS")
         },
@@ -110,7 +113,8 @@ extension SourceFile {
     fileprivate var mayPromise: Bool {
         if isIn("Sources/AsyncIO/Executor", "Sources/AsyncIO/TLS") { return true }
         let names = [
-            "Secret", "ByteBuffer", "SocketAddress", "SharedMemory", "PAMAuthenticator", "ChildProcess", "Descriptor",
+            "Secret", "ByteBuffer", "SocketAddress", "SharedMemory", "PAMAuthenticator", "MySQLConnection", "ChildProcess",
+            "Descriptor",
         ]
         return names.contains { path.hasSuffix("/\($0).swift") }
     }

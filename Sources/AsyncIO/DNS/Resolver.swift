@@ -10,6 +10,8 @@ package actor Resolver {
 
     /// Questions in flight at once; one more is refused.
     package static let questionsMaximum = 1024
+    /// Answers kept; the oldest go first.
+    static let answersMaximum = 4096
 
     package nonisolated let settings: ResolverSettings
     private let executor: RingExecutor
@@ -74,7 +76,7 @@ package actor Resolver {
 
     /// Asks `question` unless it is answered or in flight already.
     private func ask(_ question: DNSQuestion) throws(DNSFailure) -> Asked {
-        if let known = memory.cache.answer(to: question, at: executor.now) { return .known(known) }
+        if let known = memory.cache.value(of: question, at: executor.now) { return .known(known) }
         if let query = memory.pending[question] { return .query(query) }
         guard !channel.isClosed else { throw .cancelled }
         guard memory.pending.count < Resolver.questionsMaximum else { throw .overloaded }
@@ -103,7 +105,8 @@ package actor Resolver {
 /// What a resolver knows and what it has asked.
 // Shared with the channel, which is no actor's: both live on the executor's thread.
 private final class DNSMemory {
-    var cache = DNSCache()
+    /// Some hundred bytes each.
+    var cache = ExpiringCache<DNSQuestion, DNSAnswer>(maximum: Resolver.answersMaximum)
     private(set) var pending: [DNSQuestion: DNSQuery] = [:]
     private(set) var questionsAsked = 0
     private let settings: ResolverSettings
@@ -124,7 +127,7 @@ private final class DNSMemory {
         if query.isFailureOfServer, query.repetitions + 1 < settings.servers.count { return query.askAgain() }
         pending[query.question] = nil
         if case .success(let answer) = query.result {
-            cache.keep(answer, to: query.question, for: settings.validity ?? answer.lifetime, at: executor.now)
+            cache.keep(answer, of: query.question, for: settings.validity ?? answer.lifetime, at: executor.now)
         }
         query.wakeAll()
     }
@@ -139,7 +142,7 @@ final class DNSQuery {
     /// The channel that asks it.
     var channel: DNSChannel?
     private let executor: RingExecutor
-    private var waits: [DNSWait] = []
+    private var waits: [TimedWait] = []
 
     init(_ question: DNSQuestion, on executor: RingExecutor) {
         self.question = question
@@ -177,19 +180,16 @@ final class DNSQuery {
     /// Waits for the result until `deadline`, or until `scope` is cancelled.
     func wait(until deadline: Instant, scope: CancellationScope) async {
         guard result == nil, !scope.isCancelled else { return }
-        let wait = DNSWait()
+        let wait = TimedWait(on: executor)
         waits.append(wait)
-        wait.operation = executor.start(.timer, on: -1, deadline: deadline, scope: scope, handler: wait)
-        await Waiter.wait { wait.waiter = consume $0 }
+        await wait.wait(until: deadline, scope: scope)
         waits.removeAll { $0 === wait }
     }
 
     /// There is a result: nobody needs to wait longer.
     func wakeAll() {
         channel = nil
-        for wait in waits {
-            if let operation = wait.operation { executor.cancel(operation) }
-        }
+        for wait in waits { wait.end() }
     }
 
     private static func failure(_ outcome: Int32) -> DNSFailure? {
@@ -203,18 +203,5 @@ final class DNSQuery {
         case CARES_CANCELLED: .cancelled
         default: .server
         }
-    }
-}
-
-/// A task that waits for a `DNSQuery`: a timer, which ends early when there is a result.
-private final class DNSWait: CompletionHandler {
-    var operation: Operation?
-    var waiter: Waiter<Void>?
-
-    init() { super.init(()) }
-
-    override func completed(_ operation: Operation, _ completion: Completion) {
-        self.operation = nil
-        waiter.take()?.resume(returning: ())
     }
 }

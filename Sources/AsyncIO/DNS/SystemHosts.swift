@@ -8,7 +8,7 @@ package actor SystemHosts {
     private let executor: RingExecutor
     private let pool: BlockingPool
     private let lookUp: @Sendable (String) -> Result<[SocketAddress], DNSFailure>
-    private var cache = DNSCache()
+    private var cache = ExpiringCache<DNSQuestion, DNSAnswer>(maximum: Resolver.answersMaximum)
     private var pending: [DNSQuestion: DNSQuery] = [:]
 
     /// - Parameters:
@@ -29,7 +29,7 @@ package actor SystemHosts {
     ) async throws(DNSFailure) -> DNSAnswer {
         // Of all families; the kind only tells the key from others.
         let question = DNSQuestion(name, .ipv4)
-        if let known = cache.answer(to: question, at: executor.now) { return known }
+        if let known = cache.value(of: question, at: executor.now) { return known }
         let query = if let asked = pending[question] { asked } else { try ask(question) }
         await query.wait(until: deadline, scope: scope)
         switch query.result {
@@ -58,7 +58,7 @@ package actor SystemHosts {
             return answer
         }
         if case .success(let answer) = answer {
-            cache.keep(answer, to: question, for: answer.lifetime, at: executor.now)
+            cache.keep(answer, of: question, for: answer.lifetime, at: executor.now)
         }
         query?.finish(answer)
     }

@@ -12,8 +12,9 @@ package final class BlockingPool: @unchecked Sendable {
     private var queue: [@Sendable () -> Void] = []
     private var threads = 0
     private var idle = 0
+    private var isRetired = false
 
-    /// Threads are started when first needed and stay for the life of the process.
+    /// Threads are started when first needed and stay until `retire`.
     package init(threads: Int, queueMaximum: Int) {
         threadsMaximum = threads
         self.queueMaximum = queueMaximum
@@ -57,13 +58,22 @@ package final class BlockingPool: @unchecked Sendable {
         defer { unsafe pthread_mutex_unlock(mutex) }
         guard queue.count < queueMaximum else { return false }
         queue.append(work)
-        if idle > 0 {
-            unsafe pthread_cond_signal(condition)
-        } else if threads < threadsMaximum {
+        // A thread that was signalled is idle until it has taken its work.
+        if queue.count > idle, threads < threadsMaximum {
             threads += 1
             startThread()
+        } else {
+            unsafe pthread_cond_signal(condition)
         }
         return true
+    }
+
+    /// Ends each thread when it has nothing to do; work that still comes is done all the same.
+    package func retire() {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        isRetired = true
+        unsafe pthread_cond_broadcast(condition)
     }
 
     private func startThread() {
@@ -74,15 +84,21 @@ package final class BlockingPool: @unchecked Sendable {
             { argument in
                 guard let argument = unsafe argument else { return nil }
                 unsafe Unmanaged<BlockingPool>.fromOpaque(argument).takeRetainedValue().work()
+                return nil
             }, pool)
         precondition(status == 0, "no thread can be started")
         pthread_detach(thread)
     }
 
-    private func work() -> Never {
+    private func work() {
         unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
         while true {
             while queue.isEmpty {
+                if isRetired {
+                    threads -= 1
+                    return
+                }
                 idle += 1
                 unsafe pthread_cond_wait(condition, mutex)
                 idle -= 1

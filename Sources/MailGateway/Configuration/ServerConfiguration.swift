@@ -139,6 +139,10 @@ struct ServerDraft: Sendable {
                 for service in services { completed.append(try self.completed(service, mail, &context)) }
                 authenticators.append(.http(completed))
             case .accounts: authenticators.append(authenticator)
+            case .mysql(let settings):
+                let values = ScopeChain(scope, mail)
+                authenticators.append(
+                    .mysql(try MySQLDirectives.completed(settings, values, at: position, &context)))
             }
         }
         return authenticators
@@ -184,6 +188,7 @@ struct ServerDraft: Sendable {
             mailProtocol: mailProtocol, name: name.hasPrefix("*.") ? String(name.dropFirst(2)) : name,
             authenticators: authenticators)
         settings.certificateName = name
+        settings.cache = values[AuthenticatorDirectives.cache]
         settings.timeout = values[MailDirectives.timeout]
         settings.maxErrors = values[MailDirectives.maxErrors]
         settings.maxConnections = values[MailDirectives.maxConnections]

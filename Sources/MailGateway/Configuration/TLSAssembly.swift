@@ -177,6 +177,14 @@ struct TLSAssembly {
             name: values[AuthenticatorDirectives.certificateName] ?? host)
     }
 
+    /// TLS with a database; nil for none.
+    func database(_ context: inout ParseContext) throws(ConfigurationError) -> MySQLTLS? {
+        guard values[MySQLDirectives.usesTLS] else { return nil }
+        guard values[MySQLDirectives.verifies] else { return MySQLTLS(authorities: nil) }
+        return MySQLTLS(
+            authorities: try trusted(MySQLDirectives.trustedAuthorities, "auth_mysql_ssl_verify", &context))
+    }
+
     /// The authorities of `setting`, else the system's.
     private func trusted(
         _ setting: Setting<String?>, _ verify: String, _ context: inout ParseContext

@@ -196,6 +196,34 @@ struct SessionLine {
             "auth http server \(service) answered WAIT more than \(AuthHTTPClient.waitsMaximum) times"
         case .noBackEnd: "no \"proxy_pass\" is defined for the accounts of \"auth_file\""
         case .overloaded: "too many passwords wait to be checked"
+        case .database(let place, let failure): "mysql \(place) \(text(failure))"
+        }
+    }
+
+    private static func text(_ failure: DatabaseFailure) -> String {
+        switch failure {
+        case .timedOut: "\(IOError.timedOut)"
+        case .cancelled: "\(IOError.cancelled)"
+        case .overloaded: "has too many logins waiting (auth_mysql_queue)"
+        case .unreachable(let code, let text): "cannot be reached (\(code): \(LogText.quoted(Array(text.utf8))))"
+        case .failed(let code, let text): "failed (\(code): \(LogText.quoted(Array(text.utf8))))"
+        case .unusable(let fault): text(fault)
+        }
+    }
+
+    private static func text(_ fault: MySQLAnswerFault) -> String {
+        let columns = MySQLColumn.allCases.map(\.rawValue).joined(separator: ", ")
+        return switch fault {
+        case .noColumns: "got an auth_mysql_query that gives no columns"
+        case .unknownColumn(let name):
+            "sent a column \(LogText.quoted(Array(name.utf8))) that means nothing here; the columns are \(columns)"
+        case .duplicateColumn(let column): "sent the column \"\(column.rawValue)\" twice"
+        case .noPasswordColumn: "sent no column \"password\", without which anybody could log in"
+        case .severalRows: "sent several rows for one login"
+        case .tooLong(let column):
+            "sent more than \(MySQLColumn.lengthMaximum) bytes in column \"\(column.rawValue)\""
+        case .invalid(let column): "sent an invalid value in column \"\(column.rawValue)\""
+        case .portWithoutHost: "sent a port without a host"
         }
     }
 

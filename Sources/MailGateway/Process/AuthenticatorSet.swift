@@ -12,6 +12,7 @@ struct AuthenticatorSet: Sendable {
     private let executor: RingExecutor
     private let former: [AuthHTTPSettings: AuthHTTPService]
     private var services: [AuthHTTPSettings: AuthHTTPService] = [:]
+    private var databases: MySQLPools
 
     /// - Parameter previous: the set before; what both ask the same way they ask over the same connections.
     init(
@@ -23,11 +24,12 @@ struct AuthenticatorSet: Sendable {
         self.connections = connections
         self.executor = executor
         former = previous?.services ?? [:]
+        databases = MySQLPools(executor: executor, previous: previous?.databases)
     }
 
     /// The authenticators of a server, in their order.
     /// - Parameter resolver: of the server's `resolver`.
-    mutating func chain(for server: ServerSettings, resolver: Resolver?) -> AuthenticatorChain {
+    mutating func chain(for server: ServerSettings, resolver: Resolver?) -> any Authenticator {
         var authenticators: [any Authenticator] = []
         for settings in server.authenticators {
             switch settings {
@@ -36,9 +38,12 @@ struct AuthenticatorSet: Sendable {
                 authenticators.append(AuthHTTPClient(asked, for: server, budget: connections))
             case .accounts(let accounts):
                 authenticators.append(AccountsAuthenticator(accounts, hashing: hashing))
+            case .mysql(let settings):
+                authenticators.append(databases.authenticator(settings, for: server.mailProtocol))
             }
         }
-        return AuthenticatorChain(authenticators)
+        let chain = AuthenticatorChain(authenticators)
+        return server.cache.map { CachingAuthenticator(chain, $0, for: server.mailProtocol, on: executor) } ?? chain
     }
 
     private mutating func service(_ settings: AuthHTTPSettings, _ resolver: Resolver?) -> AuthHTTPService {
@@ -53,5 +58,6 @@ struct AuthenticatorSet: Sendable {
     /// Keeps no more idle connections, but for those of services that `successor` asks too.
     func retire(for successor: AuthenticatorSet?) async {
         for (settings, service) in services where successor?.services[settings] == nil { await service.kept.retire() }
+        await databases.retire(for: successor?.databases)
     }
 }

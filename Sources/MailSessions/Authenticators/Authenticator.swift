@@ -19,4 +19,11 @@ package protocol Authenticator: Sendable {
         _ attempt: LoginAttempt, of client: ClientFacts, in scope: CancellationScope,
         report: (AuthenticatorFailure) -> Void
     ) async throws(AuthenticatorFailure) -> LoginDecision
+    /// What was decided about `attempt` did not lead to a login at the back-end: it is asked anew the next time.
+    func forget(_ attempt: LoginAttempt, of client: ClientFacts) async
+}
+
+extension Authenticator {
+    /// Most remember nothing.
+    package func forget(_ attempt: LoginAttempt, of client: ClientFacts) async {}
 }

@@ -101,7 +101,13 @@ package actor MailSession {
         let frontEnd = server.frontEnd(salts: salts, isSecure: beginsWithTLS)
         let request = try await converse(frontEnd, with: &facts, early)
         let deadline = client.executor.now + server.settings.timeout
-        return try await logInAtBackEnd(request, facts, deadline)
+        do throws(SessionEnd) {
+            return try await logInAtBackEnd(request, facts, deadline)
+        } catch {
+            // A password that was changed, or a user who was moved elsewhere: what is remembered may be over.
+            if error == .unavailable { await server.authenticator.forget(request.attempt, of: facts) }
+            throw error
+        }
     }
 
     // MARK: Who the client is
@@ -186,6 +192,7 @@ package actor MailSession {
 
     /// A login that the authenticator has accepted.
     struct Request {
+        var attempt: LoginAttempt
         /// Not `configured`: what is configured is known by then.
         var backEnd: BackEndChoice
         var credentials: BackEndCredentials
@@ -199,7 +206,7 @@ package actor MailSession {
     ) async throws(SessionEnd) -> Request {
         var frontEnd = frontEnd
         frontEnd.input = early
-        var accepted: (backEnd: BackEndChoice, credentials: BackEndCredentials)?
+        var accepted: (attempt: LoginAttempt, backEnd: BackEndChoice, credentials: BackEndCredentials)?
         context.phase = .authenticating
         let outcome: FrontEndOutcome
         do throws(IOError) {
@@ -222,7 +229,8 @@ package actor MailSession {
         case .accepted(let context):
             guard let accepted else { preconditionFailure("accepted by nobody") }
             return Request(
-                backEnd: accepted.backEnd, credentials: accepted.credentials, context: context,
+                attempt: accepted.attempt, backEnd: accepted.backEnd, credentials: accepted.credentials,
+                context: context,
                 leftover: frontEnd.input.takeAll())
         case .quit: throw .quit
         case .unavailable: throw .unavailable
@@ -266,7 +274,7 @@ package actor MailSession {
 
     private func decide(
         _ attempt: LoginAttempt, _ facts: ClientFacts,
-        _ accepted: inout (backEnd: BackEndChoice, credentials: BackEndCredentials)?
+        _ accepted: inout (attempt: LoginAttempt, backEnd: BackEndChoice, credentials: BackEndCredentials)?
     ) async throws(IOError) -> Verdict {
         context.phase = .askingAuthenticator
         defer { context.phase = .authenticating }
@@ -284,7 +292,7 @@ package actor MailSession {
             case .accept(let choice, var credentials):
                 let isClients = credentials.password.map { !$0.isEmpty && $0 == attempt.password } ?? false
                 credentials.areClients = isClients && server.settings.proxy.master == nil
-                accepted = (try backEnd(choice), credentials)
+                accepted = (attempt, try backEnd(choice), credentials)
                 context.login = credentials.login
                 return .accept
             case .refuse(let text, let code, let wait, let challenge):
@@ -294,7 +302,7 @@ package actor MailSession {
             }
         } catch {
             // The end of the worker is no fault of the authenticator's.
-            if case .unreachable(_, .cancelled) = error { throw .cancelled }
+            if error.isCancellation { throw .cancelled }
             report(.authenticatorFailed(error))
             return .unavailable
         }

@@ -42,6 +42,8 @@ package struct ServerSettings: Sendable {
     package var greetingDelay: Duration = .zero
     /// Who decides about logins, in the order in which they are asked; at least one.
     package var authenticators: [AuthenticatorSettings]
+    /// `auth_cache`; nil where nothing is remembered.
+    package var cache: AuthCacheSettings?
     /// `proxy_pass`: the back-end when the authenticator names none; never `configured`.
     package var backEnd: BackEndChoice?
     /// The groups of `upstream {}`, in the order of their names.
@@ -83,6 +85,8 @@ package enum AuthenticatorSettings: Sendable {
     case http([AuthHTTPSettings])
     /// `auth_file`: the accounts, parsed.
     case accounts(AccountsFile)
+    /// `auth_mysql`.
+    case mysql(MySQLSettings)
 }
 
 /// `auth_http` and what belongs to it.

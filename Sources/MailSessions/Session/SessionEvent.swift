@@ -50,6 +50,16 @@ package enum AuthenticatorFailure: Error, Sendable, Equatable {
     case noBackEnd
     /// More password hashes wait to be checked than `BlockingPool.queueMaximum`.
     case overloaded
+    /// The database, by its place as configured, gave no answer that could be used.
+    case database(String, DatabaseFailure)
+
+    /// The session ended meanwhile, which is no fault of the authenticator's.
+    package var isCancellation: Bool {
+        switch self {
+        case .unreachable(_, .cancelled), .database(_, .cancelled): true
+        default: false
+        }
+    }
 }
 
 /// Why a login at a back-end failed.

@@ -21,7 +21,7 @@ import Testing
         /// A whole configuration.
         var completed: String {
             if text.contains(/(?m)^events\b/) { return text }
-            let service = text.contains(/\bauth_(http|file)\b/) ? "" : "auth_http 127.0.0.1:9143;"
+            let service = text.contains(/\bauth_(http|file|mysql)\b/) ? "" : "auth_http 127.0.0.1:9143;"
             let server = text.contains(/server \{/) ? "" : "server { listen 127.0.0.1:1143; protocol imap; }"
             return "events { }\nmail {\n\(service)\n\(text)\n\(server)\n}\n"
         }
@@ -35,8 +35,8 @@ import Testing
     @Test("do what the document says", arguments: blocks) func doAsSaid(block: Block) throws {
         try Stage.run { stage in
             let file = try stage.directory.write("shown.conf", block.completed)
-            // What the guide on master users has beside it.
-            try stage.directory.write("master.password", "secret\n")
+            // What the guides have beside them.
+            for name in ["master.password", "mysql.password"] { try stage.directory.write(name, "secret\n") }
             let result = try stage.run(GatewayKind.underTest.command(checking: true, in: stage.directory) + [file])
             #expect(result.status == .code(block.isRefused ? 1 : 0), "\(result)")
             if block.isRefused {

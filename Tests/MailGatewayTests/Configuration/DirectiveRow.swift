@@ -130,6 +130,17 @@ struct DirectiveRow: Sendable {
         DirectiveRow("auth_http_header", "X 1", "Y \"\"", refused: "X: 1", "invalid value \"X:\""),
         time("auth_http_timeout"), number("auth_http_keepalive"), flag("auth_http_pass_client_cert"),
         DirectiveRow(
+            "auth_cache", "max=10 ttl=5m negative_ttl=0", "off", refused: "ttl=5m", "no max in auth_cache"),
+        DirectiveRow(
+            "auth_mysql", "192.0.2.1 user=a", "unix:/run/db user=b database=c", refused: "192.0.2.1",
+            "no user in auth_mysql \"192.0.2.1\""),
+        DirectiveRow(
+            "auth_mysql_query", "\"SELECT password FROM a WHERE b = ?\"",
+            "\"SELECT password FROM a WHERE b = :domain\"",
+            refused: "\"SELECT password FROM a\"", "no placeholder in auth_mysql_query"),
+        time("auth_mysql_timeout"), number("auth_mysql_connections"), number("auth_mysql_queue"),
+        flag("auth_mysql_ssl"), flag("auth_mysql_ssl_verify"), text("auth_mysql_ssl_trusted_certificate"),
+        DirectiveRow(
             "auth_file", "\"data:ann:{PLAIN}x\"", "\"data:\"", refused: "gone",
             "open() \"/etc/gw/gone\" failed (2: No such file or directory)"),
         DirectiveRow(

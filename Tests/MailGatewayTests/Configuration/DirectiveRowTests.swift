@@ -114,7 +114,7 @@ import Testing
         guard directive.contexts == [.mail, .server] || directive.name == "error_log" else { return false }
         let isIgnored = directive.manual.hasPrefix("Accepted without effect")
         return !isIgnored && !opaque.contains(directive.name)
-            && !["ssl_", "proxy_ssl", "auth_http_ssl"].contains { directive.name.hasPrefix($0) }
+            && !["ssl_", "proxy_ssl", "auth_http_ssl", "auth_mysql_ssl"].contains { directive.name.hasPrefix($0) }
     }.map(\.name)
 
     @Test(arguments: inherited)
@@ -137,11 +137,24 @@ import Testing
     /// All that a server is, as text, with a directive in `mail` or in `server`.
     private static func effect(mail: String, server: String, _ name: String) throws -> String {
         let port = name.hasPrefix("pop3") ? "110" : name.hasPrefix("imap") ? "143" : "25"
-        let auth = name == "auth_http" ? (mail + server).isEmpty ? "auth_http 192.0.2.9;" : "" : "auth_http 192.0.2.9;"
+        let auth = authenticators(besides: name, isSaid: !(mail + server).isEmpty)
         let configuration = try ConfigurationFixture.load(
             "events { } mail { \(mail) server { listen \(port); \(auth) \(server) } \(zones) }")
         let made = try #require(configuration.servers.first)
         return "\(made.settings) \(made.logs) \(made.listeners) \(made.limitLevel)"
+    }
+
+    /// What a server needs besides the directive `name` so that it has an effect.
+    private static func authenticators(besides name: String, isSaid: Bool) -> String {
+        let service = "auth_http 192.0.2.9;"
+        let query = "auth_mysql_query \"SELECT password FROM c WHERE d = ?\";"
+        return switch name {
+        case "auth_http": isSaid ? "" : service
+        case "auth_mysql": query + (isSaid ? "" : service)
+        case "auth_mysql_query": "auth_mysql 192.0.2.9 user=a;" + (isSaid ? "" : query)
+        case _ where name.hasPrefix("auth_mysql_"): "auth_mysql 192.0.2.9 user=a;" + query
+        default: service
+        }
     }
 
     private static let path = ConfigurationFixture.path
@@ -159,7 +172,11 @@ import Testing
 
     /// A whole configuration with `said` from line 3 on.
     private static func configuration(_ said: String, in context: DirectiveContexts) -> String {
-        let auth = said.hasPrefix("auth_file") ? "" : "auth_http 192.0.2.9;"
+        let auth =
+            said.hasPrefix("auth_file")
+            ? ""
+            : said.hasPrefix("auth_mysql ")
+                ? "auth_mysql_query \"SELECT password FROM c WHERE d = ?\";" : "auth_http 192.0.2.9;"
         // Whoever logs in for all has a password; where it is, is said where the name is not.
         let master = said.hasPrefix("proxy_master_user") ? "proxy_master_password_file master.password;" : ""
         let server = "\(auth) \(master) \(said.hasPrefix("proxy_pass ") ? "" : "proxy_pass 192.0.2.8:1;")"

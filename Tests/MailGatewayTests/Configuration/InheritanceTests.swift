@@ -202,6 +202,7 @@ import Testing
             auth: "auth_file data:; auth_http 192.0.2.1; auth_http 192.0.2.2; auth_file data:; auth_http 192.0.2.3;")
         let kinds = server.settings.authenticators.map { authenticator in
             switch authenticator {
+            case .mysql: "mysql"
             case .accounts: "file"
             case .http(let services): "http \(services.map(\.host).joined(separator: " "))"
             }

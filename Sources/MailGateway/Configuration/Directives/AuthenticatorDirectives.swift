@@ -5,7 +5,7 @@ import MailSessions
 ///
 /// Authenticators share one slot, for they are asked in the order in which they are written.
 enum AuthenticatorDirectives {
-    private static let slot = "authenticators"
+    static let slot = "authenticators"
 
     static let authHTTP = Setting(
         "auth_http", sharing: slot, in: [.mail, .server], url, shown: "none; `auth_http` or `auth_file` is required",
@@ -53,12 +53,49 @@ enum AuthenticatorDirectives {
             + "behind the colon. It names no back-end, so `proxy_pass` is required with it. Several authenticators are asked in the order written, and the first that "
             + "knows the user decides; one that cannot decide is a temporary failure. Not in nginx.")
 
+    static let cache = Setting(
+        "auth_cache", in: [.mail, .server], remembered, default: "off",
+        "Remembers up to `max` decisions about logins in each worker, for each server by itself: those accepted for "
+            + "`ttl` (`60s` by default), those refused for `negative_ttl` (`10s`); `0` for not at all. What is remembered "
+            + "holds only for the same protocol, name, password, client address, TLS and certificate, and number of the "
+            + "attempt; of the password a keyed digest is kept. A login that then fails at its back-end is forgotten, and "
+            + "a reload forgets all. So a changed password or a locked account takes effect within `ttl` at the latest. "
+            + "Only passwords are remembered, not answers to challenges or tokens. Not in nginx.")
+
     /// All rows.
     static let rows: [Directive] = [
         authHTTP.directive, authHTTPHeader.directive, authHTTPTimeout.directive, authHTTPKeepAlive.directive,
-        authFile.directive,
+        authFile.directive, cache.directive,
         passesClientCertificate.directive, verifies.directive, trustedAuthorities.directive, certificateName.directive,
     ]
+
+    /// The most decisions that may be remembered: some hundred bytes each.
+    private static let rememberedMaximum = 1_000_000
+
+    private static let remembered = ValueSyntax<AuthCacheSettings?>(
+        .oneOrMore, "off | max=*number* [ttl=*time*] [negative_ttl=*time*]"
+    ) { (statement, _, _) throws(ConfigurationError) in
+        if statement.arguments == ["off"] { return nil }
+        var settings = AuthCacheSettings(maximum: 0)
+        for word in statement.arguments {
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let value = parts.count == 2 ? String(parts[1]) : ""
+            let time = duration(value, precision: .milliseconds)
+            switch (parts[0], time) {
+            case ("max", _) where decimal(value, in: 1...rememberedMaximum) != nil:
+                settings.maximum = decimal(value) ?? 0
+            case ("ttl", let time?): settings.lifetime = time
+            case ("negative_ttl", let time?): settings.refusalLifetime = time
+            default:
+                throw statement.error("invalid parameter: \(word)", accepted: rememberedForms)
+            }
+        }
+        guard settings.maximum > 0 else { throw statement.error("no max in auth_cache", accepted: rememberedForms) }
+        return settings
+    }
+
+    private static let rememberedForms =
+        "It must be off, or max=number (1 to \(rememberedMaximum)) and perhaps ttl=time and negative_ttl=time."
 
     private static let urlForms =
         "It must be [http://]host[:port][/path], https://host[:port][/path] or unix:/socket[:/path]."

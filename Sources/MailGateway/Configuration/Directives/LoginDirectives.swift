@@ -46,9 +46,6 @@ enum LoginDirectives {
 }
 
 extension ServerDraft {
-    /// The longest password of a master user, in bytes.
-    private static let passwordMaximum = 4095
-
     /// The master user in force, with its password.
     func masterUser(_ mail: Scope, _ context: inout ParseContext) throws(ConfigurationError) -> MasterUser? {
         let values = ScopeChain(scope, mail)
@@ -59,19 +56,7 @@ extension ServerDraft {
                 at: values.position(of: LoginDirectives.masterUser) ?? position,
                 accepted: "Add proxy_master_password_file with the file that holds the password.")
         }
-        let file = context.pathOfConfiguration(path)
         let place = values.position(of: LoginDirectives.masterPasswordFile) ?? position
-        var content = try context.read(file, as: .accounts, at: place).bytes
-        defer { wipe(&content) }
-        if content.last == ASCII.lf { content.removeLast() }
-        if content.last == ASCII.cr { content.removeLast() }
-        guard !content.isEmpty, content.count <= ServerDraft.passwordMaximum, !content.contains(where: \.isControl)
-        else {
-            throw ConfigurationError(
-                "no password in \(quoted(file))", at: place,
-                accepted:
-                    "It must be one line of 1 to \(ServerDraft.passwordMaximum) bytes without control characters.")
-        }
-        return MasterUser(name: Array(name.utf8), password: Secret(content))
+        return MasterUser(name: Array(name.utf8), password: try context.password(in: path, at: place))
     }
 }

@@ -1,0 +1,76 @@
+import AsyncIO
+
+/// A password as accounts keep it: `{PLAIN}password`, `{CRYPT}hash`, or a bare crypt(3) hash, which begins with `$`.
+package enum StoredPassword: Sendable {
+    case plain(Secret)
+    case hashed(CryptHash)
+
+    /// Nil for what is neither.
+    package init?(_ text: ArraySlice<UInt8>) {
+        let plain = "{PLAIN}".utf8
+        let crypt = "{CRYPT}".utf8
+        if text.starts(with: plain) {
+            let password = text.dropFirst(plain.count)
+            guard !password.isEmpty, !password.contains(ASCII.nul) else { return nil }
+            self = .plain(Secret(password))
+        } else {
+            guard let hash = CryptHash(text.starts(with: crypt) ? text.dropFirst(crypt.count) : text) else {
+                return nil
+            }
+            self = .hashed(hash)
+        }
+    }
+
+    /// The password that `attempt` proves, for the back-end; nil where it is wrong, or `stored` is nil because nobody
+    /// has the name or the account is locked.
+    ///
+    /// It blocks for as long as a hash takes. What is wrong takes as long, whatever is wrong with it
+    /// (security-checklist G2): where there is no hash to check, `decoy` is checked. CRAM-MD5 and APOP need the
+    /// password itself; for them, too, a digest is made in each case.
+    package static func proven(
+        by attempt: LoginAttempt, against stored: StoredPassword?, decoy: CryptHash
+    ) -> Secret? {
+        switch attempt.method {
+        case .plain: provenPlain(attempt.password, stored, decoy)
+        case .cramMD5: provenDigest(attempt, stored, MessageDigest.cramMD5(challenge:password:))
+        case .apop: provenDigest(attempt, stored, MessageDigest.apop(salt:password:))
+        // Nothing is shown that could be compared.
+        default: nil
+        }
+    }
+
+    private static func provenPlain(_ password: Secret, _ stored: StoredPassword?, _ decoy: CryptHash) -> Secret? {
+        switch stored {
+        case .hashed(let hash): return hash.verify(password) ? password : nil
+        case .plain(let secret) where secret == password: return password
+        case .plain, nil:
+            _ = decoy.decoy.verify(password)
+            return nil
+        }
+    }
+
+    private static let nobodys = Secret(Array("no account has this password".utf8))
+
+    private static func provenDigest(
+        _ attempt: LoginAttempt, _ stored: StoredPassword?, _ digest: ([UInt8], Secret) -> [UInt8]?
+    ) -> Secret? {
+        let known: Secret? = if case .plain(let secret) = stored { secret } else { nil }
+        // A salt is there for both methods; without one nothing can be right.
+        let expected = digest(attempt.salt ?? [], known ?? nobodys)
+        let given = attempt.password.bytes.map { $0.isLetter ? $0 & 0xDF : $0 }
+        guard let expected, Secret(expected).equals(given), attempt.salt != nil else { return nil }
+        return known
+    }
+}
+
+extension CryptHash {
+    /// What is checked before anybody's hash is known: yescrypt as Debian makes it, else SHA-512.
+    package static let usual: CryptHash = {
+        let yescrypt = "$y$j9T$5vMOCeI8LHjlnR6LLVqfm.$GoyfXY9tNmXz9k9ILqw7mS9S5e1gqGcxjBDrdF3FCR5"
+        let sha512 = "$6$mailgateway$"
+        for text in [yescrypt, sha512] {
+            if let hash = CryptHash(Array(text.utf8)[...]) { return hash.decoy }
+        }
+        preconditionFailure("crypt(3) knows SHA-512")
+    }()
+}
