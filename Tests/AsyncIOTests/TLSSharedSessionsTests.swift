@@ -39,6 +39,19 @@ import Testing
         #expect(caches[0].session(id: [1, 2, 3], now: 1) == nil)
     }
 
+    @Test("the name of a further cell is no session's")
+    func madeUpIdentifier() throws {
+        let (caches, _) = try Self.caches(bytes: 65536)
+        caches[0].keep(Array(repeating: 1, count: 500), id: Self.id(1), until: 100, now: 1)
+        var next = Self.id(1)
+        // Keys of cells count up from the identifier's first eight bytes, the lowest first.
+        let (sum, carry) = next[0].addingReportingOverflow(1)
+        next[0] = sum
+        if carry { next[1] &+= 1 }
+        #expect(caches[0].session(id: next, now: 1) == nil)
+        #expect(caches[0].session(id: Self.id(1), now: 1)?.count == 500)
+    }
+
     @Test("the session that expires first makes way, and nothing of it stays")
     func eviction() throws {
         let (caches, zones) = try Self.caches(bytes: 8192, workers: 1)

@@ -88,7 +88,8 @@ package final class TLSSharedSessions: Sendable {
             guard let entry = zone.region(region).entry(key) else { continue }
             let cell = Cell(entry.payload)
             guard cell.parts > 0 else { return nil }
-            if cell.expiry > now { found = (region, cell) }
+            // A client may make up an identifier that is the key of a further cell.
+            if cell.part == 0, cell.expiry > now { found = (region, cell) }
         }
         guard let (region, first) = found else { return nil }
         var session = Array(first.bytes)

@@ -20,7 +20,8 @@ import Testing
             let auth = try AuthService(on: stage, servers: [mail: ours.endpoint])
             let accounts = try stage.directory.write("accounts", "eve:{PLAIN}secret\n")
             var configuration = try GatewayConfiguration(on: stage, auth: auth.endpoint)
-            configuration.mail = mode == "starttls" ? ["starttls on;"] : []
+            configuration.mail = ["limit_conn_zone $remote_addr zone=named:32k;"]
+            if mode == "starttls" { configuration.mail.append("starttls on;") }
             let endpoint = configuration.servers[0].endpoint
             let parameters = (mode == "implicit" ? "ssl " : "") + parameters
             configuration.servers = [
@@ -105,27 +106,39 @@ import Testing
     @Test("the chosen server's places count, and who finds none is told so", arguments: Mail.allCases, modes)
     func places(mail: Mail, mode: String) throws {
         try run(mail, mode, second: ["max_connections 1;", "timeout 60s;"]) { site, _ in
-            let signal = site.stage.directory.path("go-on")
-            let endpoint = try site.gateway.endpoint(mail)
-            let options = #"{"name": "\#(Self.name)", "hold": "\#(signal)"}"#
-            let held = try site.stage.start(
-                "held",
-                [
-                    "/usr/bin/python3", Stage.script("tls_client.py"), endpoint.host, "\(endpoint.port)", mail.rawValue,
-                    mode, options,
-                ])
-            try waitUntil("the held client") { held.output.contains("holding") }
-            let heard = try ask(site, mail, mode, [])
-            #expect(heard.count == 1 && heard[0].hasPrefix(mail.busyPrefix), "\(heard)")
-            #expect(heard.first?.contains("Too many connections") == true)
-            try waitUntil("the line in the log") { site.gateway.log.contains("1 max_connections are not enough") }
-            // The first server has no such bound.
-            let noop = mail == .imap ? "n1 NOOP" : "NOOP"
-            let other = try site.tlsClient(mail, mode, #"{"name": "first.example.test", "say": ["\#(noop)"]}"#)
-            #expect(other.secure.isEmpty == false && other.error == nil, "\(other)")
-            try site.stage.directory.write("go-on", "")
-            #expect(try held.waitForExit(within: .seconds(10)) == .code(0))
+            try expectOnePlace(site, mail, mode, log: "1 max_connections are not enough")
         }
+    }
+
+    @Test("its limit by address counts for whoever asks for it, and for nobody else", arguments: modes)
+    func limitByAddress(mode: String) throws {
+        try run(.imap, mode, second: ["limit_conn named 1;", "timeout 60s;"]) { site, _ in
+            try expectOnePlace(site, .imap, mode, log: "limiting connections by zone \"named\"")
+        }
+    }
+
+    /// That the second server has a place for one client, and says in its log why there is none for another.
+    private func expectOnePlace(_ site: Site, _ mail: Mail, _ mode: String, log line: String) throws {
+        let signal = site.stage.directory.path("go-on")
+        let endpoint = try site.gateway.endpoint(mail)
+        let options = #"{"name": "\#(Self.name)", "hold": "\#(signal)"}"#
+        let held = try site.stage.start(
+            "held",
+            [
+                "/usr/bin/python3", Stage.script("tls_client.py"), endpoint.host, "\(endpoint.port)", mail.rawValue,
+                mode, options,
+            ])
+        try waitUntil("the held client") { held.output.contains("holding") }
+        let heard = try ask(site, mail, mode, [])
+        #expect(heard.count == 1 && heard[0].hasPrefix(mail.busyPrefix), "\(heard)")
+        #expect(heard.first?.contains("Too many connections") == true)
+        try waitUntil("the line in the log") { site.gateway.log.contains(line) }
+        // The first server has no such bound.
+        let noop = mail == .imap ? "n1 NOOP" : "NOOP"
+        let other = try site.tlsClient(mail, mode, #"{"name": "first.example.test", "say": ["\#(noop)"]}"#)
+        #expect(other.secure.isEmpty == false && other.error == nil, "\(other)")
+        try site.stage.directory.write("go-on", "")
+        #expect(try held.waitForExit(within: .seconds(10)) == .code(0))
     }
 
     @Test("whose PROXY headers are believed, and who is denied, is the chosen server's to say", arguments: modes)

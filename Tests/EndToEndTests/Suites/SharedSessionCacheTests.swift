@@ -58,6 +58,22 @@ import Testing
         }
     }
 
+    @Test("so is one of TLS 1.3, whose tickets are names of sessions then")
+    func version13() throws {
+        try Site.runSecurely(
+            implicitly: true, parameters: "reuseport", workers: 2,
+            directives: ["ssl_session_tickets off;", "ssl_session_cache shared:tls:1m;"]
+        ) { site, _ in
+            try waitUntil("two workers") { site.gateway.occurrences(of: "event method") == 2 }
+            for _ in 0..<8 {
+                let options = #"{"version": "TLSv1_3", "resume": true, "say": ["n1 NOOP"]}"#
+                let report = try site.tlsClient(.imap, "implicit", options)
+                #expect(report.resumed == true && report.version == "TLSv1.3", "\(report)")
+            }
+            #expect(site.gateway.workersThatServed.count == 2, "or it would show nothing")
+        }
+    }
+
     @Test("with builtin each worker knows its own only, and with none nobody does")
     func otherCaches() throws {
         for cache in ["builtin", "none"] {
