@@ -37,6 +37,7 @@ let package = Package(
         .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
         .systemLibrary(name: "CYardstick", path: "Benchmarks/CYardstick"),
+        .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
         .target(
             name: "AsyncIO",
             dependencies: [
@@ -59,12 +60,12 @@ let package = Package(
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "COpenSSL", "CYardstick",
+                "AsyncIO", "CAllocations", "COpenSSL", "CYardstick", "MailSessions",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             path: "Benchmarks",
-            exclude: ["CYardstick"],
+            exclude: ["CAllocations", "CYardstick"],
             swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["AsyncIO", "COpenSSL", "MailSessions"], path: "Tests/TestSupport",

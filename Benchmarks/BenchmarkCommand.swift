@@ -13,7 +13,7 @@ struct BenchmarkCommand: ParsableCommand {
             127.0.0.0/8. Figures of different runs or machines do not compare: ratios within one run do. \
             docs/performance.md explains the method.
             """,
-        subcommands: [Measure.self, Tied.self, Load.self, BackEnds.self, Auth.self],
+        subcommands: [Measure.self, Micro.self, Tied.self, Load.self, BackEnds.self, Auth.self],
         defaultSubcommand: Measure.self)
 }
 

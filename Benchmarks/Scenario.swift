@@ -66,7 +66,7 @@ struct Scenario {
 
     private static let workers: [Scenario] = [
         withWorkers(2, login("login-imap", .imap, sessions: 64)), withWorkers(2, pingPong(sessions: 64)),
-        withWorkers(2, churn), withWorkers(4, idle(sessions: 30_000)),
+        withWorkers(2, churn), withWorkers(5, idle(sessions: 30_000)),
     ]
 
     private static let churn = Scenario(

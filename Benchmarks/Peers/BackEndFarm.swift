@@ -33,7 +33,10 @@ struct BackEndFarm {
 struct IMAPBackEnd: PeerDialogue {
     var greeting: [UInt8] { Self.welcome }
 
-    private static let welcome = Array("* OK ready\r\n".utf8)
+    /// What Dovecot greets with.
+    private static let welcome = Array(
+        ("* OK [CAPABILITY IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ AUTH=PLAIN] Dovecot ready.\r\n")
+            .utf8)
     private static let goOn = Array("+ go\r\n".utf8)
 
     /// The first line of a command that goes on after a literal or a continuation, without its end.
@@ -63,7 +66,8 @@ struct IMAPBackEnd: PeerDialogue {
         case "LOGIN", "AUTHENTICATE": return .reply(Array("\(tag) OK Logged in\r\n".utf8))
         case "LOGOUT": return .replyAndClose(Array("* BYE\r\n\(tag) OK bye\r\n".utf8))
         case "CAPABILITY":
-            return .reply(Array("* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n\(tag) OK done\r\n".utf8))
+            return .reply(
+                Array("* CAPABILITY IMAP4rev1 SASL-IR ID ENABLE IDLE LITERAL+ AUTH=PLAIN\r\n\(tag) OK done\r\n".utf8))
         case "BULK": return .stream(words.count == 3 ? Int(words[2]) ?? 0 : 0)
         case "SINK":
             let count = words.count == 3 ? Int(words[2]) ?? 0 : 0

@@ -37,9 +37,15 @@ package struct ByteQueue: Sendable {
     /// Everything readable, copied; the queue keeps it.
     package var bytes: [UInt8] { self[0..<count] }
 
-    /// The offset of the first `byte` at or after `offset`, or nil.
+    /// The offset of the first `byte` at or after `offset`, which is at most `count`; nil when there is none.
     package func firstIndex(of byte: UInt8, from offset: Int = 0) -> Int? {
-        storage[(start + offset)...].firstIndex(of: byte).map { $0 - start }
+        precondition(offset >= 0 && offset <= count, "looked for behind the end")
+        return unsafe storage.withUnsafeBytes { raw in
+            guard let first = unsafe raw.baseAddress.map({ unsafe $0 + start }),
+                let found = unsafe memchr(first + offset, Int32(byte), count - offset)
+            else { return nil }
+            return unsafe first.distance(to: UnsafeRawPointer(found))
+        }
     }
 
     package mutating func append(contentsOf bytes: some Collection<UInt8>) {

@@ -1,0 +1,61 @@
+import AsyncIO
+import CYardstick
+import Glibc
+
+extension MicroBenchmark {
+    /// The executor on io_uring: what waiting costs.
+    static let executor = [
+        MicroBenchmark(
+            name: "job", summary: "a task puts itself aside and goes on: one job of the executor", count: 200_000
+        ) { count in
+            try onRing { _ in for _ in 0..<count { await Task.yield() } }
+        },
+        MicroBenchmark(
+            name: "turn",
+            summary: "an operation from its submission to the task that goes on: one turn, one kernel call",
+            count: 50_000
+        ) { count in
+            try onRing { executor in try await send(count, on: executor) }
+        },
+        MicroBenchmark(
+            name: "operation", summary: "the same with 64 tasks at once, so that a turn serves many", count: 64 * 1500
+        ) { count in
+            try onRing { executor in
+                try await withThrowingDiscardingTaskGroup { group in
+                    for _ in 0..<64 { group.addTask { try await send(count / 64 + 1, on: executor) } }
+                }
+            }
+        },
+    ]
+
+    /// Sends 64 bytes so many times, over a pair of sockets of its own that is emptied now and then.
+    private static func send(_ count: Int, on executor: RingExecutor) async throws {
+        var ends: [Int32] = [-1, -1]
+        guard unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else {
+            throw HarnessError.system("socketpair", errno)
+        }
+        defer { close(ends[1]) }
+        let socket = Socket(adopting: ends[0], scope: CancellationScope(on: executor))
+        let bytes = [UInt8](repeating: UInt8(ascii: "m"), count: 64)
+        var drain = [UInt8](repeating: 0, count: 64 * 256)
+        for index in 1...count {
+            try await socket.send(bytes, deadline: .never)
+            if index % 256 == 0 || index == count { _ = unsafe recv(ends[1], &drain, drain.count, 0) }
+        }
+    }
+
+    /// Runs `body` on an executor of this thread.
+    private static func onRing(_ body: @escaping @Sendable (RingExecutor) async throws -> Void) throws {
+        let executor = RingExecutor(kernel: try Ring(buffers: BufferPool(count: 64, size: 16 << 10)))
+        let failure = Failure()
+        executor.run {
+            do { try await body(executor) } catch { failure.error = error }
+        }
+        if let error = failure.error { throw error }
+    }
+
+    // Safety: written by the task that `run` waits for, on the one thread there is.
+    private final class Failure: @unchecked Sendable {
+        var error: (any Error)?
+    }
+}
