@@ -53,6 +53,10 @@ package final class BlockingPool: @unchecked Sendable {
         }
     }
 
+    /// Runs `work` on one of the threads, for a caller that has no executor; false, and it is not run, when the
+    /// queue is full.
+    package func start(_ work: @escaping @Sendable () -> Void) -> Bool { enqueue(work) }
+
     private func enqueue(_ work: @escaping @Sendable () -> Void) -> Bool {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }

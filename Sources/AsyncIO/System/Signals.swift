@@ -12,6 +12,12 @@ package final class Signals: Sendable {
         unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
+    /// Blocks none for the calling thread and those it starts, whatever was inherited.
+    package static func unblockAll() {
+        var set = Signals.set(of: [])
+        unsafe pthread_sigmask(SIG_SETMASK, &set, nil)
+    }
+
     /// Reads `signals`, which are blocked.
     package init(_ signals: [Int32], scope: CancellationScope) throws(IOError) {
         self.scope = scope
