@@ -13,7 +13,8 @@
 FROM swift:6.3-bookworm AS build
 # The same as in scripts/install-packages.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends liburing-dev libssl-dev libcrypt-dev libc-ares-dev libmariadb-dev pkg-config \
+    && apt-get install -y --no-install-recommends liburing-dev libssl-dev libcrypt-dev libc-ares-dev libmariadb-dev \
+        libpam0g-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY Package.swift ./
@@ -26,7 +27,8 @@ RUN swift build -c release --static-swift-stdlib --product mailgateway \
 FROM debian:bookworm-slim
 # What `ldd mailgateway` lists besides the C library.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends liburing2 libssl3 libcrypt1 libc-ares2 libmariadb3 libstdc++6 libgcc-s1 \
+    && apt-get install -y --no-install-recommends liburing2 libssl3 libcrypt1 libc-ares2 libmariadb3 libpam0g \
+        libpam-modules libstdc++6 libgcc-s1 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --no-create-home --shell /usr/sbin/nologin mailgateway
 COPY --from=build /source/.build/release/mailgateway /usr/local/bin/mailgateway

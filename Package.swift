@@ -21,7 +21,8 @@ let package = Package(
     ],
     traits: [
         .trait(name: "MySQL", description: "auth_mysql, which needs libmariadb."),
-        .default(enabledTraits: ["MySQL"]),
+        .trait(name: "PAM", description: "auth_pam, which needs libpam."),
+        .default(enabledTraits: ["MySQL", "PAM"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -36,6 +37,7 @@ let package = Package(
         .target(name: "CAres", linkerSettings: [.linkedLibrary("cares")]),
         .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         .systemLibrary(name: "CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
+        .systemLibrary(name: "CPAM", providers: [.apt(["libpam0g-dev"])]),
         .systemLibrary(name: "CYardstick", path: "Benchmarks/CYardstick"),
         .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
         .target(
@@ -48,6 +50,7 @@ let package = Package(
             name: "MailSessions",
             dependencies: [
                 "AsyncIO", "COpenSSL", "CCrypt", .target(name: "CMariaDB", condition: .when(traits: ["MySQL"])),
+                .target(name: "CPAM", condition: .when(traits: ["PAM"])),
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -72,7 +75,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "AsyncIOTests", dependencies: ["AsyncIO", "COpenSSL", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "MailSessionsTests", dependencies: ["AsyncIO", "MailSessions", "TestSupport"], swiftSettings: strict),
+            name: "MailSessionsTests",
+            dependencies: [
+                "AsyncIO", "MailSessions", "TestSupport", .target(name: "CPAM", condition: .when(traits: ["PAM"])),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "MailGatewayTests",
             dependencies: [

@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func childrenAreStartedByHiddenCommands() throws {
-        #expect((try GatewayCommand.parseAsRoot(["worker", "9"]) as? WorkerCommand)?.control == 9)
+        #expect((try GatewayCommand.parseAsRoot(["worker", "9", "--pam", "4"]) as? WorkerCommand)?.control == 9)
         let demo = try GatewayCommand.parseAsRoot(["demo-backend", "3", "4", "5", "6"]) as? DemoBackEndCommand
         #expect(demo?.descriptors == [3, 4, 5, 6])
         #expect(throws: (any Error).self) { try GatewayCommand.parseAsRoot(["demo-backend", "3"]) }

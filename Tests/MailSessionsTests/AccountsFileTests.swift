@@ -9,12 +9,15 @@ import Testing
         """
     private static let yescrypt = "$y$j75$saltsaltsalt$jyf/lxrpdyAIshWRo1x5DRC6KIE7sNRRtjcomR3PgHA"
 
+    private static let bcrypt = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+
     private static let mixed = """
         # accounts
         ann:{PLAIN}correct: horse
 
         bob:{CRYPT}\(yescrypt)\r
         eve:\(sha512)
+        zoe:\(bcrypt)
         """
 
     private func parse(_ text: String) throws -> AccountsFile { try AccountsFile(parsing: Array(text.utf8)) }
@@ -44,6 +47,7 @@ import Testing
         ("bob", "secreT", "hash no", "wrong"),
         ("bob", "secret\0x", "hash no", "crypt(3) would see `secret`"),
         ("eve", "secret", "hash yes", "SHA-512 without a scheme"),
+        ("zoe", "secret", "hash yes", "bcrypt"), ("zoe", "Secret", "hash no", "wrong"),
         ("nobody", "secret", "hash no", "the decoy's own password opens nothing"),
         ("", "secret", "hash no", "nobody"), ("ANN", "correct: horse", "hash no", "case matters"),
         ("bob", String(repeating: "x", count: 600), "hash no", "longer than crypt(3) takes"),
@@ -103,12 +107,51 @@ import Testing
         ("a:{PLAIN}", 1, .invalidPassword), ("a:{PLAIN}\0", 1, .invalidPassword),
         ("a:secret", 1, .unknownScheme), ("a:", 1, .unknownScheme), ("a:{plain}x", 1, .unknownScheme),
         ("a:{SHA1}x", 1, .unknownScheme), ("a:$", 1, .invalidHash), ("a:{CRYPT}", 1, .invalidHash),
+        ("a:backend=x", 1, .unknownScheme), ("a:backend=x:secret", 1, .unknownScheme),
+        ("a:backend=:{PLAIN}x", 1, .invalidBackEnd), ("a:backend=x:0:{PLAIN}x", 1, .invalidBackEnd),
+        ("a:backend=x:99999:{PLAIN}x", 1, .invalidBackEnd), ("a:backend=x y:{PLAIN}x", 1, .invalidBackEnd),
+        ("a:backend=/x:{PLAIN}x", 1, .invalidBackEnd), ("a:backend=x:143:{PLAIN}", 1, .invalidPassword),
         ("a:{CRYPT}secret", 1, .invalidHash), ("a:$9$salt$hash", 1, .invalidHash), ("a:*", 1, .unknownScheme),
     ])
     func `errors name the line and what would be accepted`(
         text: String, line: Int, reason: AccountsFileError.Reason
     ) throws {
         #expect(throws: AccountsFileError(line: line, reason: reason)) { try parse(text) }
+    }
+
+    @Test(arguments: [
+        ("a:backend=192.0.2.1:143:{PLAIN}x", BackEndChoice.address(.ipv4(IPv4Address(192, 0, 2, 1), port: 143))),
+        ("a:backend=[2001:db8::1]:143:{PLAIN}x", .address(SocketAddress("[2001:db8::1]:143") ?? .unix(""))),
+        ("a:backend=unix:/run/imap:{PLAIN}x", .address(.unix("/run/imap"))),
+        ("a:backend=mail1.example:1143:\(sha512)", .name("mail1.example", port: 1143)),
+        ("a:backend=group_1:{CRYPT}\(bcrypt)", .name("group_1", port: nil)), ("a:{PLAIN}x", .configured),
+        ("a:{PLAIN}x:backend=192.0.2.1:143", .configured),
+    ])
+    func `an account may name its back-end, a password cannot`(line: String, expected: BackEndChoice) throws {
+        let accounts = try parse(line)
+        #expect(accounts.backEnd(of: Array("a".utf8)) == expected)
+        #expect(accounts.nameBackEnds == (expected != .configured))
+        #expect(accounts.backEnd(of: Array("b".utf8)) == .configured)
+    }
+
+    @Test func `a file names its back-ends only if all of it does`() throws {
+        #expect(try !parse("a:backend=x:{PLAIN}x\nb:{PLAIN}x").nameBackEnds)
+        #expect(try parse("a:backend=x:{PLAIN}x\nb:backend=y:{PLAIN}x").nameBackEnds)
+        #expect(try !parse("").nameBackEnds)
+    }
+
+    @Test(arguments: CryptHash.Method.allCases)
+    func `a hash made here opens with its password only, and has a salt of its own`(method: CryptHash.Method) throws {
+        func hash(_ password: String) -> [UInt8]? { CryptHash.text(of: Secret(Array(password.utf8)), by: method) }
+        let made = try #require(hash("sécret"))
+        let accounts = try parse("ann:\(String(decoding: made, as: UTF8.self))")
+        #expect(decide(accounts, attempt("ann", "sécret")) == "hash yes")
+        #expect(decide(accounts, attempt("ann", "secret")) == "hash no")
+        #expect(hash("sécret") != made)
+        #expect(hash(String(repeating: "x", count: method.passwordMaximum)) != nil)
+        #expect(hash(String(repeating: "x", count: method.passwordMaximum + 1)) == nil)
+        #expect(hash("") == nil)
+        #expect(hash("a\0b") == nil)
     }
 
     @Test func `an error says the line and nothing of its content`() {

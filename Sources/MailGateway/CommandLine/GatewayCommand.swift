@@ -13,8 +13,8 @@ struct GatewayCommand: ParsableCommand {
         version: "mailgateway \(versionNumber)",
         subcommands: [
             RunCommand.self, CheckCommand.self, StopCommand.self, QuitCommand.self, ReloadCommand.self,
-            ReopenCommand.self, UpgradeCommand.self, DirectivesCommand.self, WorkerCommand.self,
-            DemoBackEndCommand.self,
+            ReopenCommand.self, UpgradeCommand.self, DirectivesCommand.self, PasswdCommand.self, WorkerCommand.self,
+            PAMHelperCommand.self, DemoBackEndCommand.self,
         ])
 
     /// The program's beginning: nginx's command line where the first word is one of its letters.
@@ -90,7 +90,31 @@ struct WorkerCommand: ParsableCommand {
     @Argument(help: "The inherited descriptor of the control channel.")
     var control: Int32
 
-    mutating func run() throws { throw ExitCode(Worker.main(control: control)) }
+    @Option(name: .long, help: "The inherited descriptor over which PAM is asked.")
+    var pam: Int32
+
+    mutating func run() throws { throw ExitCode(Worker.main(control: control, pam: pam)) }
+}
+
+/// What the master starts the PAM helper with.
+struct PAMHelperCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pam-helper", abstract: "Ask PAM for workers.", shouldDisplay: false)
+
+    @Argument(help: "The inherited descriptor on which questions come.")
+    var questions: Int32
+
+    @Argument(help: "The inherited descriptor of the control channel.")
+    var control: Int32
+
+    mutating func run() throws {
+        #if PAM
+            throw ExitCode(PAMHelper.main(questions: questions, control: control))
+        #else
+            Terminal.write("mailgateway: \(PAMKeeper.missing)")
+            throw ExitCode(1)
+        #endif
+    }
 }
 
 /// What the master starts the demo's mail server with; without descriptors it opens ports of its own

@@ -14,6 +14,9 @@ enum Terminal {
     /// Lines on standard error.
     static func write(_ text: String) { put(text + "\n", to: STDERR_FILENO) }
 
+    /// A question on standard error, to be answered on the same line.
+    static func ask(_ question: String) { put(question, to: STDERR_FILENO) }
+
     /// Lines on standard output, which whoever reads it sees at once.
     static func say(_ text: String) { put(text + "\n", to: STDOUT_FILENO) }
 

@@ -59,6 +59,7 @@ struct Configuration: Sendable {
                 path: path, prefix: prefix, globalDirectives: globalDirectives, hostName: hostName,
                 texts: parser.context.texts, resolutions: parser.context.resolutions, ticketSeed: ticketSeed))
         try configuration.checkConnections()
+        try configuration.checkPAMServices()
         return configuration
     }
 

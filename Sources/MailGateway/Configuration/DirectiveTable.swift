@@ -13,7 +13,8 @@ enum DirectiveTable {
         Area(title: "Who the clients are", rows: ClientDirectives.rows),
         Area(title: "Limits", rows: LimitDirectives.rows),
         Area(title: "Protocols", rows: ProtocolDirectives.rows),
-        Area(title: "Authenticators", rows: AuthenticatorDirectives.rows + MySQLDirectives.rows),
+        Area(
+            title: "Authenticators", rows: AuthenticatorDirectives.rows + MySQLDirectives.rows + PAMDirectives.rows),
         Area(title: "Logins", rows: LoginDirectives.rows),
         Area(title: "Back-ends", rows: ProxyDirectives.rows),
         Area(title: "Groups of back-ends", rows: UpstreamDirectives.rows),

@@ -143,6 +143,9 @@ struct ServerDraft: Sendable {
                 let values = ScopeChain(scope, mail)
                 authenticators.append(
                     .mysql(try MySQLDirectives.completed(settings, values, at: position, &context)))
+            case .pam(var settings):
+                settings.timeout = ScopeChain(scope, mail)[PAMDirectives.timeout]
+                authenticators.append(.pam(settings))
             }
         }
         return authenticators
@@ -167,15 +170,24 @@ struct ServerDraft: Sendable {
         return service
     }
 
-    /// An accounts file names no back-end, so the server must.
+    /// Where an authenticator names no back-end, the server must.
     private func checkBackEnd(_ authenticators: [AuthenticatorSettings], _ mail: Scope) throws(ConfigurationError) {
         let values = ScopeChain(scope, mail)
-        let namesNone = authenticators.contains { if case .accounts = $0 { true } else { false } }
-        guard namesNone, values[ProxyDirectives.proxyPass] == nil else { return }
-        throw ConfigurationError(
-            "no \"proxy_pass\" is defined for the \"auth_file\" directive",
-            at: values.position(of: AuthenticatorDirectives.authFile) ?? position,
-            accepted: "Accounts name no back-end; add for instance: proxy_pass 192.0.2.1:143;")
+        guard values[ProxyDirectives.proxyPass] == nil else { return }
+        for authenticator in authenticators {
+            let (directive, reason) =
+                switch authenticator {
+                case .http, .mysql: ("", "")
+                case .accounts(let accounts) where accounts.nameBackEnds: ("", "")
+                case .accounts: ("auth_file", "Not every account names a back-end")
+                case .pam: ("auth_pam", "PAM names no back-end")
+                }
+            guard !directive.isEmpty else { continue }
+            throw ConfigurationError(
+                "no \"proxy_pass\" is defined for the \(quoted(directive)) directive",
+                at: values.position(of: AuthenticatorDirectives.authFile) ?? position,
+                accepted: "\(reason); add for instance: proxy_pass 192.0.2.1:143;")
+        }
     }
 
     private func settings(

@@ -197,6 +197,7 @@ struct SessionLine {
         case .noBackEnd: "no \"proxy_pass\" is defined for the accounts of \"auth_file\""
         case .overloaded: "too many passwords wait to be checked"
         case .database(let place, let failure): "mysql \(place) \(text(failure))"
+        case .pam(let service, let fault): "PAM service \(quoted(service)) \(text(fault))"
         }
     }
 
@@ -224,6 +225,16 @@ struct SessionLine {
             "sent more than \(MySQLColumn.lengthMaximum) bytes in column \"\(column.rawValue)\""
         case .invalid(let column): "sent an invalid value in column \"\(column.rawValue)\""
         case .portWithoutHost: "sent a port without a host"
+        }
+    }
+
+    private static func text(_ fault: PAMFault) -> String {
+        switch fault {
+        case .io(.timedOut): "\(IOError.timedOut)"
+        case .io(.closed): "gave no answer, because the PAM helper has ended"
+        case .io(let error): "cannot be asked: \(error)"
+        case .code(let code): "could not decide (\(code): \(PAMCode.text(code)))"
+        case .rejected: "is not known to the PAM helper"
         }
     }
 

@@ -5,6 +5,8 @@ import MailSessions
 struct AuthenticatorSet: Sendable {
     /// Checks the hashes of passwords.
     private let hashing: BlockingPool
+    /// Leads to the PAM helper.
+    private let pam: QuestionAsker
     /// Looks host names up where there is no `resolver`.
     private let names: BlockingPool
     /// The worker's budget.
@@ -16,10 +18,11 @@ struct AuthenticatorSet: Sendable {
 
     /// - Parameter previous: the set before; what both ask the same way they ask over the same connections.
     init(
-        hashing: BlockingPool, names: BlockingPool, connections: ConnectionBudget, executor: RingExecutor,
-        previous: AuthenticatorSet?
+        hashing: BlockingPool, pam: QuestionAsker, names: BlockingPool, connections: ConnectionBudget,
+        executor: RingExecutor, previous: AuthenticatorSet?
     ) {
         self.hashing = hashing
+        self.pam = pam
         self.names = names
         self.connections = connections
         self.executor = executor
@@ -40,6 +43,7 @@ struct AuthenticatorSet: Sendable {
                 authenticators.append(AccountsAuthenticator(accounts, hashing: hashing))
             case .mysql(let settings):
                 authenticators.append(databases.authenticator(settings, for: server.mailProtocol))
+            case .pam(let settings): authenticators.append(PAMAuthenticator(settings, asking: pam))
             }
         }
         let chain = AuthenticatorChain(authenticators)

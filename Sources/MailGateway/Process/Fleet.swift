@@ -121,7 +121,8 @@ struct Fleet {
             region = own
             var (handover, descriptors) = setup.handover(toWorker: number, region: own, having: [])
             handover.inherited = descriptors
-            words += ["worker", "\(ends.child)"]
+            words += ["worker", "\(ends.child)", "--pam", "\(setup.pam.asking)"]
+            inherited.append(setup.pam.asking)
             inherited += descriptors
             sockets = Set(handover.sockets)
             first = handover

@@ -27,7 +27,8 @@ struct Master {
     /// A reload that not all workers have heard of yet.
     private var isReloading = false
     private var failure: StartFailure?
-    private var certificates: CertificateWatch
+    private var files: FileWatch
+    private let pam: PAMKeeper
 
     /// All that can happen.
     enum Event: Sendable {
@@ -39,8 +40,8 @@ struct Master {
         case respawn(Fleet.Role)
         /// The time for ending by itself is over.
         case graceOver
-        /// It is time to look at the files of TLS.
-        case certificatesDue
+        /// It is time to look at the files of TLS and of accounts.
+        case filesDue
         /// A wait ended because there is nothing more to wait for, or a task that nobody waits for.
         case nothing
     }
@@ -69,7 +70,8 @@ struct Master {
         self.executor = executor
         scope = CancellationScope(on: executor)
         fleet = Fleet(setup, scope: scope)
-        certificates = CertificateWatch(setup.configuration)
+        files = FileWatch(setup.configuration)
+        pam = PAMKeeper(setup, scope: scope)
     }
 
     /// Returns the last log, and why it could not begin; nil after a life that ended as it should.
@@ -85,8 +87,12 @@ struct Master {
         }
         await withTaskGroup(of: Event.self) { group in
             group.addTask { await Master.next(signals) }
+            group.addTask { [pam = master.pam] in
+                await pam.run()
+                return .nothing
+            }
             master.begin(in: &group)
-            master.watchCertificates(in: &group)
+            master.watchFiles(in: &group)
             while master.mode == .running || !master.fleet.isEmpty, let event = await group.next() {
                 master.handle(event, in: &group)
                 if case .signal = event { group.addTask { await Master.next(signals) } }
@@ -130,10 +136,10 @@ struct Master {
             if mode == .running, !isResting || role == .demo { fleet.start(role, in: &group) }
         case .graceOver:
             fleet.send(SIGKILL)
-        case .certificatesDue where mode == .running:
-            if certificates.hasChanged() { takeCertificatesOver(in: &group) }
-            watchCertificates(in: &group)
-        case .certificatesDue: break
+        case .filesDue where mode == .running:
+            takeFilesOver(in: &group)
+            watchFiles(in: &group)
+        case .filesDue: break
         case .nothing:
             break
         }
@@ -205,22 +211,23 @@ struct Master {
             renewed.log.write(.notice, "\(names) cannot change in a running worker, replacing the workers")
         }
         setup = renewed
-        certificates = CertificateWatch(renewed.configuration)
+        files = FileWatch(renewed.configuration)
         isResting = false
         isReloading = true
+        // Before the workers: they may ask at once.
+        pam.assumeIsolated { $0.take(renewed) }
         fleet.take(renewed, mustReplace: !birthmarks.isEmpty, in: &group)
     }
 
-    // MARK: Certificates
+    // MARK: Files that change without a reload
 
-    private func watchCertificates(in group: inout TaskGroup<Event>) {
+    private func watchFiles(in group: inout TaskGroup<Event>) {
         let scope = scope
-        group.addTask { await Master.pause(CertificateWatch.interval, scope) ? .certificatesDue : .nothing }
+        group.addTask { await Master.pause(FileWatch.interval, scope) ? .filesDue : .nothing }
     }
 
-    /// Uses certificates that were renewed; those that are broken, or half written, only raise an alarm.
-    private mutating func takeCertificatesOver(in group: inout TaskGroup<Event>) {
-        guard let renewed = setup.withFreshCertificatesOrReported() else { return }
+    private mutating func takeFilesOver(in group: inout TaskGroup<Event>) {
+        guard let renewed = files.renewal(of: setup) else { return }
         setup = renewed
         isReloading = true
         fleet.take(renewed, mustReplace: false, in: &group)

@@ -18,16 +18,18 @@ final class ServerSet: Sendable {
     /// - Parameters:
     ///   - log: shares its open files with the servers' logs.
     ///   - connections: the worker's budget.
+    ///   - pam: leads to the PAM helper.
     ///   - names: threads that look host names up.
     ///   - hosts: who is asked for back-ends where there is no `resolver`.
     ///   - zones: those of the configuration.
     ///   - previous: the set before; what both ask the same way they ask over the same connections.
     init(
         _ configuration: Configuration, log: Log, connections: ConnectionBudget, hashing: BlockingPool,
-        names: BlockingPool, hosts: SystemHosts, zones: SharedZones, executor: RingExecutor, previous: ServerSet? = nil
+        pam: QuestionAsker, names: BlockingPool, hosts: SystemHosts, zones: SharedZones, executor: RingExecutor,
+        previous: ServerSet? = nil
     ) {
         var authenticators = AuthenticatorSet(
-            hashing: hashing, names: names, connections: connections, executor: executor,
+            hashing: hashing, pam: pam, names: names, connections: connections, executor: executor,
             previous: previous?.authenticators)
         var backEnds = BackEndSet(
             hosts: hosts, connections: connections, executor: executor, previous: previous?.backEnds)

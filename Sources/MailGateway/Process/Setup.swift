@@ -15,6 +15,8 @@ struct Setup: Sendable {
     let workers: Int
     /// Whether there is a master besides the workers; a reload does not change it.
     let hasMaster: Bool
+    /// Where PAM is asked; a reload does not change it.
+    let pam: PAMChannel
 
     /// What the command line asks for.
     struct Source: Sendable {
@@ -52,6 +54,7 @@ struct Setup: Sendable {
         self.log = log
         self.credentials = credentials
         hasMaster = old?.hasMaster ?? source.hasMaster(configuration)
+        pam = if let old { old.pam } else { try PAMChannel() }
         workers =
             hasMaster
             ? configuration.core.workerProcesses.workers(processors: WorkerCount.processorsForUs) : 1

@@ -29,6 +29,7 @@ actor Supervisor {
     /// `worker_connections`.
     private let connections: ConnectionBudget
     private let hashing: BlockingPool
+    private let pam: QuestionAsker
     /// Of their own: looking up a name may block for long, and must hold no password check up.
     private let names = BlockingPool(threads: Supervisor.namesThreads, queueMaximum: Supervisor.namesQueue)
     private let hosts: SystemHosts
@@ -55,10 +56,13 @@ actor Supervisor {
     }
 
     /// Serves nobody before `serve(_:on:newcomers:zones:log:)` says how.
-    /// - Parameter hashing: checks the hashes of passwords.
-    init(log: Log, hashing: BlockingPool, executor: RingExecutor) {
+    /// - Parameters:
+    ///   - hashing: checks the hashes of passwords.
+    ///   - pam: leads to the PAM helper.
+    init(log: Log, hashing: BlockingPool, pam: QuestionAsker, executor: RingExecutor) {
         self.log = log
         self.hashing = hashing
+        self.pam = pam
         self.executor = executor
         connections = ConnectionBudget(maximum: 0)
         hosts = SystemHosts(on: executor, pool: names)
@@ -79,10 +83,8 @@ actor Supervisor {
         self.zones = zones
         connections.maximum = configuration.events.connectionsMaximum
         let successor = ServerSet(
-            configuration, log: log, connections: connections, hashing: hashing, names: names, hosts: hosts,
-            zones: zones,
-            executor: executor,
-            previous: servers)
+            configuration, log: log, connections: connections, hashing: hashing, pam: pam, names: names,
+            hosts: hosts, zones: zones, executor: executor, previous: servers)
         let former = servers
         servers = successor
         for (socket, listener) in zip(configuration.sockets, listeners) {

@@ -22,15 +22,24 @@ struct Worker {
 
     /// Where new configurations come from.
     private enum Source: Sendable {
-        /// From the master, over our end of the control channel; `number` is the worker's own.
-        case master(control: Int32, number: Int)
+        /// From the master, over our end of the control channel; `number` is the worker's own, and over `pam` is
+        /// PAM asked.
+        case master(control: Int32, number: Int, pam: Int32)
         /// Read by ourselves: everything is one process (`master_process off`).
-        case ourselves
+        case ourselves(PAMChannel)
 
         /// What is said to a worker by signals; one that is alone hears what else a master would do.
         var signals: [Int32] {
             if case .ourselves = self { return ProcessSignals.worker + [SIGHUP] }
             return ProcessSignals.worker
+        }
+
+        /// Over which PAM is asked.
+        var pam: Int32 {
+            switch self {
+            case .master(_, _, let pam): pam
+            case .ourselves(let channel): channel.asking
+            }
         }
     }
 
@@ -53,18 +62,18 @@ struct Worker {
         case delivered(ControlChannel.Delivery, Result<Assignment, StartFailure>)
         case masterGone
         case shutdownTimeout
-        /// Without a master: it is time to look at the files of TLS.
-        case certificatesDue
+        /// Without a master: it is time to look at the files of TLS and of accounts.
+        case filesDue
         case served
         /// A wait ended because there is nothing more to wait for.
         case nothing
     }
 
-    /// The whole life of a worker process, from its control descriptor to its exit code.
-    static func main(control: Int32) -> Int32 {
+    /// The whole life of a worker process, from its inherited descriptors to its exit code.
+    static func main(control: Int32, pam: Int32) -> Int32 {
         ProcessSignals.prepare(for: ProcessSignals.worker)
         do throws(StartFailure) {
-            let worker = try readHandover(control)
+            let worker = try readHandover(control, pam)
             do throws(StartFailure) {
                 try worker.run()
             } catch {
@@ -80,16 +89,17 @@ struct Worker {
 
     /// The worker that the first handover asks for. The handover, with all texts of the configuration, does not
     /// outlive this.
-    private static func readHandover(_ control: Int32) throws(StartFailure) -> Worker {
+    private static func readHandover(_ control: Int32, _ pam: Int32) throws(StartFailure) -> Worker {
         let delivery = try ControlChannel.readHandover(from: control)
         let first = try Worker.assignment(delivery, sharing: nil)
         WorkerRole.setEnvironment(first.configuration.core.environment)
-        return Worker(first, source: .master(control: control, number: delivery.handover.number))
+        return Worker(first, source: .master(control: control, number: delivery.handover.number, pam: pam))
     }
 
     /// Everything in one process (`master_process off`); the signals are blocked already.
     static func runAlone(_ setup: consuming Setup) throws(StartFailure) {
-        try Worker(assignment(consume setup, insteadOf: nil), source: .ourselves).run()
+        let pam = setup.pam
+        try Worker(assignment(consume setup, insteadOf: nil), source: .ourselves(pam)).run()
     }
 
     private init(_ first: consuming Assignment, source: Source) {
@@ -152,7 +162,7 @@ struct Worker {
         let siblings = configuration.core.workerProcesses.workers(processors: WorkerCount.processorsForUs) - 1
         let outcome = try KernelChoice(configuration.events.method).makeForWorker(hasSiblings: siblings > 0)
         log.write(.notice, "using the \"\(outcome.kernel.name)\" event method, with \(outcome.kernel.features)")
-        if case .master(_, let number) = source { try role.take(number) }
+        if case .master(_, let number, _) = source { try role.take(number) }
         try WorkerRole.keepSecrets()
         return RingExecutor(kernel: outcome.kernel)
     }
@@ -171,7 +181,8 @@ struct Worker {
             throw StartFailure("\(error)")
         }
         let pool = BlockingPool(threads: Worker.blockingThreads, queueMaximum: Worker.blockingQueue)
-        let supervisor = Supervisor(log: log, hashing: pool, executor: executor)
+        let supervisor = Supervisor(
+            log: log, hashing: pool, pam: QuestionAsker(using: source.pam, on: executor), executor: executor)
         var current = takeFirst()
         await supervisor.serve(current)
         await withTaskGroup(of: Event.self) { group in
@@ -181,15 +192,22 @@ struct Worker {
             }
             group.addTask { await Worker.next(signals) }
             var channel: ControlChannel?
-            if case .master(let control, _) = source {
+            if case .master(let control, _, _) = source {
                 let opened = ControlChannel(adopting: control, scope: scope)
                 channel = opened
                 group.addTask { await Worker.answer(.accepted, opened, pool, log) }
             }
-            var certificates: CertificateWatch?
-            if case .ourselves = source {
-                certificates = CertificateWatch(current.configuration)
-                group.addTask { await Worker.pause(CertificateWatch.interval, scope) ? .certificatesDue : .nothing }
+            var files: FileWatch?
+            var keeper: PAMKeeper?
+            if let setup = current.setup {
+                files = FileWatch(current.configuration)
+                group.addTask { await Worker.pause(FileWatch.interval, scope) ? .filesDue : .nothing }
+                let pam = PAMKeeper(setup, scope: scope)
+                keeper = pam
+                group.addTask {
+                    await pam.run()
+                    return .nothing
+                }
             }
             var isDraining = false
             for await event in group {
@@ -203,9 +221,10 @@ struct Worker {
                     case SIGHUP:
                         if let old = current.setup, let renewed = old.renewedOrReported() {
                             current = Worker.assignment(renewed, insteadOf: old)
+                            await keeper?.take(renewed)
                             await supervisor.serve(current)
                             renewed.takeOver(from: old, closesSockets: false)
-                            certificates = CertificateWatch(renewed.configuration)
+                            files = FileWatch(renewed.configuration)
                         }
                     default: await supervisor.cancel()
                     }
@@ -232,14 +251,12 @@ struct Worker {
                 case .shutdownTimeout:
                     current.log.write(.notice, "worker_shutdown_timeout is over, ending the sessions that are left")
                     await supervisor.cancel()
-                case .certificatesDue:
-                    if certificates?.hasChanged() == true, let old = current.setup,
-                        let renewed = old.withFreshCertificatesOrReported()
-                    {
+                case .filesDue:
+                    if let old = current.setup, let renewed = files?.renewal(of: old) {
                         current = Worker.assignment(renewed, insteadOf: old)
                         await supervisor.serve(current)
                     }
-                    group.addTask { await Worker.pause(CertificateWatch.interval, scope) ? .certificatesDue : .nothing }
+                    group.addTask { await Worker.pause(FileWatch.interval, scope) ? .filesDue : .nothing }
                 case .served:
                     current.log.write(.notice, "exiting")
                     scope.cancel()

@@ -25,7 +25,7 @@ package struct AccountsAuthenticator: Authenticator {
     }
 
     private func accept(_ attempt: LoginAttempt, _ password: Secret) -> LoginDecision {
-        .accept(.configured, BackEndCredentials(login: attempt.login, password: password))
+        .accept(accounts.backEnd(of: attempt.login), BackEndCredentials(login: attempt.login, password: password))
     }
 
     /// Whoever is not in the file may be known elsewhere.

@@ -6,8 +6,9 @@ import AsyncIO
 /// # name:{PLAIN}password or name:{CRYPT}hash; a bare hash begins with `$`
 /// ann:{PLAIN}correct horse
 /// bob:{CRYPT}$y$j9T$…
-/// eve:$6$…
+/// eve:backend=mail2.example:143:$6$…
 /// ```
+/// A back-end stands in front of the password, which may hold colons, so that no password can be one.
 /// CRAM-MD5 and APOP need the password itself, so only `{PLAIN}` accounts can use them. Whoever is
 /// unknown costs as much to refuse as whoever mistyped (security-checklist G2).
 package struct AccountsFile: Sendable {
@@ -17,7 +18,12 @@ package struct AccountsFile: Sendable {
     private var decoyHash: CryptHash?
     private let decoyPassword = Secret(Array("no account has this password".utf8))
 
-    private enum Account: Sendable {
+    private struct Account: Sendable {
+        var password: Password
+        var backEnd = BackEndChoice.configured
+    }
+
+    private enum Password: Sendable {
         case plain(Secret)
         case hashed(CryptHash)
     }
@@ -64,9 +70,15 @@ package struct AccountsFile: Sendable {
     /// Whether there is an account of this name.
     package func knows(_ login: [UInt8]) -> Bool { accounts[login] != nil }
 
+    /// Where an account's mail is.
+    package func backEnd(of login: [UInt8]) -> BackEndChoice { accounts[login]?.backEnd ?? .configured }
+
+    /// Whether each account names its back-end, so that no other has to be configured.
+    package var nameBackEnds: Bool { accounts.values.allSatisfy { $0.backEnd != .configured } && !accounts.isEmpty }
+
     /// Decides a login, or says which hash has to be checked off the ring.
     package func check(_ attempt: LoginAttempt) -> Decision {
-        let account = accounts[attempt.login]
+        let account = accounts[attempt.login]?.password
         switch attempt.method {
         case .plain: return checkPlain(account, attempt.password)
         case .cramMD5: return checkDigest(account, attempt, MessageDigest.cramMD5(challenge:password:))
@@ -76,7 +88,7 @@ package struct AccountsFile: Sendable {
         }
     }
 
-    private func checkPlain(_ account: Account?, _ password: Secret) -> Decision {
+    private func checkPlain(_ account: Password?, _ password: Secret) -> Decision {
         var given = password.bytes
         defer { wipe(&given) }
         switch account {
@@ -90,7 +102,7 @@ package struct AccountsFile: Sendable {
     }
 
     private func checkDigest(
-        _ account: Account?, _ attempt: LoginAttempt, _ digest: ([UInt8], Secret) -> [UInt8]?
+        _ account: Password?, _ attempt: LoginAttempt, _ digest: ([UInt8], Secret) -> [UInt8]?
     ) -> Decision {
         let known: Secret? = if case .plain(let secret) = account { secret } else { nil }
         // `salt` is there for both methods; without one nothing can be right.
@@ -112,6 +124,25 @@ package struct AccountsFile: Sendable {
     }
 
     private mutating func account(_ text: ArraySlice<UInt8>) throws(AccountsFileError.Reason) -> Account {
+        guard let end = AccountsFile.endOfBackEnd(in: text) else { return Account(password: try password(text)) }
+        let value = text[..<end].dropFirst(AccountsFile.backEndField.utf8.count)
+        guard let backEnd = BackEndChoice(String(decoding: value, as: UTF8.self)) else { throw .invalidBackEnd }
+        return Account(password: try password(text[(end + 1)...]), backEnd: backEnd)
+    }
+
+    private static let backEndField = "backend="
+
+    /// The colon behind the back-end in what follows an account's name; nil where there is no back-end. A password
+    /// begins with its scheme, or with the dollar of a hash.
+    package static func endOfBackEnd(in text: ArraySlice<UInt8>) -> Int? {
+        guard text.starts(with: backEndField.utf8) else { return nil }
+        return text.indices.first { index in
+            let next = text[index...].dropFirst().first
+            return text[index] == UInt8(ascii: ":") && (next == ASCII.openBrace || next == UInt8(ascii: "$"))
+        }
+    }
+
+    private mutating func password(_ text: ArraySlice<UInt8>) throws(AccountsFileError.Reason) -> Password {
         let plain = "{PLAIN}".utf8
         let crypt = "{CRYPT}".utf8
         if text.starts(with: plain) {
@@ -145,6 +176,7 @@ package struct AccountsFileError: Error, Sendable, Equatable, CustomStringConver
         case duplicate = "this name is already there; expected each name once"
         case invalidPassword = "expected a password without NUL behind \"{PLAIN}\""
         case unknownScheme = "expected \"{PLAIN}password\", \"{CRYPT}hash\" or a hash beginning with \"$\" behind \":\""
+        case invalidBackEnd = "expected a host, host:port, address:port or the name of a group behind \"backend=\""
         case invalidHash = "expected a crypt(3) hash such as \"$y$…\" or \"$6$…\""
     }
 

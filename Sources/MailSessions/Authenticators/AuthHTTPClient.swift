@@ -197,7 +197,7 @@ extension AuthenticatorFailure {
         switch self {
         case .unreachable(_, .cancelled), .unreachable(_, .noPlace): false
         case .unreachable, .fault(_, .status(500...599)): true
-        case .fault, .endlessWait, .noBackEnd, .overloaded, .unresolved, .database: false
+        case .fault, .endlessWait, .noBackEnd, .overloaded, .unresolved, .database, .pam: false
         }
     }
 }

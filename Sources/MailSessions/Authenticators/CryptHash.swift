@@ -50,6 +50,43 @@ package struct CryptHash: Sendable {
         return fits && !isDecoy
     }
 
+    /// Ways to make a hash, as `mailgateway passwd` names them.
+    package enum Method: String, Sendable, CaseIterable {
+        case yescrypt
+        case bcrypt
+        case sha512 = "sha512-crypt"
+
+        fileprivate var prefix: String {
+            switch self {
+            case .yescrypt: "$y$"
+            case .bcrypt: "$2b$"
+            case .sha512: "$6$"
+            }
+        }
+
+        /// The longest password, in bytes: bcrypt would not look at what is behind.
+        package var passwordMaximum: Int { self == .bcrypt ? 72 : Int(CRYPT_MAX_PASSPHRASE_SIZE) - 1 }
+    }
+
+    /// The text of a hash of `password`, with a fresh salt and the cost that libxcrypt thinks right; nil where the method
+    /// cannot take the password or the system has no random numbers.
+    package static func text(of password: Secret, by method: Method) -> [UInt8]? {
+        guard !password.isEmpty, password.count <= method.passwordMaximum,
+            !password.contains(where: { $0 == ASCII.nul })
+        else { return nil }
+        // Null and zero: the salt comes from the system's generator.
+        guard let setting = unsafe crypt_gensalt_ra(method.prefix, 0, nil, 0) else { return nil }
+        defer { unsafe free(setting) }
+        var phrase = password.bytes
+        defer { wipe(&phrase) }
+        var work = [UInt8](repeating: 0, count: Int(crypt_work_size()))
+        defer { wipe(&work) }
+        return unsafe withCString(phrase[...]) { phrase in
+            guard let hash = unsafe crypt_rn(phrase, setting, &work, crypt_work_size()) else { return nil }
+            return unsafe UnsafeBufferPointer(start: hash, count: strlen(hash)).map(UInt8.init(bitPattern:))
+        }
+    }
+
     /// The bytes with a NUL behind them, wiped afterwards.
     private static func withCString<Result>(
         _ bytes: ArraySlice<UInt8>, _ body: (UnsafePointer<CChar>) -> Result

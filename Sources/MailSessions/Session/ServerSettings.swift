@@ -87,6 +87,8 @@ package enum AuthenticatorSettings: Sendable {
     case accounts(AccountsFile)
     /// `auth_mysql`.
     case mysql(MySQLSettings)
+    /// `auth_pam`.
+    case pam(PAMSettings)
 }
 
 /// `auth_http` and what belongs to it.

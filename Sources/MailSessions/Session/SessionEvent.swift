@@ -48,15 +48,17 @@ package enum AuthenticatorFailure: Error, Sendable, Equatable {
     case endlessWait(SocketAddress)
     /// It knows the client, but no back-end is configured.
     case noBackEnd
-    /// More password hashes wait to be checked than `BlockingPool.queueMaximum`.
+    /// More passwords wait to be checked than `BlockingPool.queueMaximum`, or than the PAM helper takes.
     case overloaded
     /// The database, by its place as configured, gave no answer that could be used.
     case database(String, DatabaseFailure)
+    /// The PAM service of this name did not decide.
+    case pam(String, PAMFault)
 
     /// The session ended meanwhile, which is no fault of the authenticator's.
     package var isCancellation: Bool {
         switch self {
-        case .unreachable(_, .cancelled), .database(_, .cancelled): true
+        case .unreachable(_, .cancelled), .database(_, .cancelled), .pam(_, .io(.cancelled)): true
         default: false
         }
     }

@@ -5,12 +5,15 @@ import Testing
 ///
 /// A block fenced as `nginx` passes `mailgateway check`; one fenced as `nginx refused` begins with a
 /// comment that holds the message it is refused with. A block without `events` is the content of
-/// `mail {}`; what it needs besides is added.
+/// `mail {}`; what it needs besides is added. A block fenced as `text` and a name is a file of that name
+/// beside the configuration.
 @Suite("Documented configurations", .endToEnd, .beyondNginx) struct DocumentedConfigurationTests {
     struct Block: Sendable, CustomTestStringConvertible {
         let place: String
         let isRefused: Bool
         let text: String
+        /// The files that its document shows.
+        let files: [String: String]
         var testDescription: String { place }
 
         /// The message behind the first line's `#`.
@@ -21,7 +24,7 @@ import Testing
         /// A whole configuration.
         var completed: String {
             if text.contains(/(?m)^events\b/) { return text }
-            let service = text.contains(/\bauth_(http|file|mysql)\b/) ? "" : "auth_http 127.0.0.1:9143;"
+            let service = text.contains(/\bauth_(http|file|mysql|pam)\b/) ? "" : "auth_http 127.0.0.1:9143;"
             let server = text.contains(/server \{/) ? "" : "server { listen 127.0.0.1:1143; protocol imap; }"
             return "events { }\nmail {\n\(service)\n\(text)\n\(server)\n}\n"
         }
@@ -34,6 +37,8 @@ import Testing
 
     @Test("do what the document says", arguments: blocks) func doAsSaid(block: Block) throws {
         try Stage.run { stage in
+            try stage.directory.makeFolder("pam.d")
+            for (name, text) in block.files { try stage.directory.write(name, text) }
             let file = try stage.directory.write("shown.conf", block.completed)
             // What the guides have beside them.
             for name in ["master.password", "mysql.password"] { try stage.directory.write(name, "secret\n") }
@@ -55,24 +60,37 @@ import Testing
         return paths.flatMap { blocks(in: textOfFile("\(top)/\($0)"), of: $0) }
     }()
 
+    /// The first whole configuration of a document, with the document's files.
+    static func whole(of path: String) throws -> Block {
+        try #require(blocks.first { $0.place.hasPrefix("\(path):") && $0.text.contains(/(?m)^events\b/) })
+    }
+
     private static func blocks(in document: String, of path: String) -> [Block] {
-        var blocks: [Block] = []
-        var open: (line: Int, words: [Substring], text: [Substring])?
+        let fences = fences(in: document)
+        let files = Dictionary(
+            fences.filter { $0.words.count == 2 && $0.words[0] == "text" }.map { ($0.words[1], $0.text) },
+            uniquingKeysWith: { first, _ in first })
+        return fences.filter { $0.words.first == "nginx" }.map { fence in
+            Block(
+                place: "\(path):\(fence.line)", isRefused: fence.words.dropFirst().first == "refused",
+                text: fence.text, files: files)
+        }
+    }
+
+    /// What stands between fences, with the words behind the opening one.
+    private static func fences(in document: String) -> [(line: Int, words: [String], text: String)] {
+        var fences: [(line: Int, words: [String], text: String)] = []
+        var open: (line: Int, words: [String], text: String)?
         for (index, line) in document.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            if let block = open, line == "```" {
-                if block.words.first == "nginx" {
-                    blocks.append(
-                        Block(
-                            place: "\(path):\(block.line)", isRefused: block.words.dropFirst().first == "refused",
-                            text: block.text.joined(separator: "\n") + "\n"))
-                }
+            if let fence = open, line == "```" {
+                fences.append(fence)
                 open = nil
             } else if open != nil {
-                open?.text.append(line)
+                open?.text += "\(line)\n"
             } else if line.hasPrefix("```") {
-                open = (index + 1, line.dropFirst(3).split(separator: " "), [])
+                open = (index + 1, line.dropFirst(3).split(separator: " ").map(String.init), "")
             }
         }
-        return blocks
+        return fences
     }
 }

@@ -153,6 +153,9 @@ struct DirectiveRow: Sendable {
         time("proxy_next_upstream_timeout"),
         DirectiveRow(
             "proxy_bind", "192.0.2.1", "off", refused: "192.0.2.1 transparent", "invalid parameter \"transparent\""),
+        DirectiveRow(
+            "auth_pam", "mail", "imap confdir=pam.d", refused: "../mail", "invalid PAM service \"../mail\""),
+        time("auth_pam_timeout"),
         size("proxy_buffer"), time("proxy_timeout"), flag("proxy_pass_error_message"), flag("proxy_smtp_auth"),
         DirectiveRow("proxy_protocol", "on", "v2", refused: "v3", "invalid value \"v3\""),
         DirectiveRow(

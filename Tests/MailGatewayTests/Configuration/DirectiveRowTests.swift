@@ -152,6 +152,8 @@ import Testing
         case "auth_http": isSaid ? "" : service
         case "auth_mysql": query + (isSaid ? "" : service)
         case "auth_mysql_query": "auth_mysql 192.0.2.9 user=a;" + (isSaid ? "" : query)
+        case "auth_pam": isSaid ? "proxy_pass 192.0.2.8:1;" : service
+        case "auth_pam_timeout": "auth_pam x; proxy_pass 192.0.2.8:1;"
         case _ where name.hasPrefix("auth_mysql_"): "auth_mysql 192.0.2.9 user=a;" + query
         default: service
         }

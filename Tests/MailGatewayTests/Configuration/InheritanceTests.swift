@@ -199,15 +199,17 @@ import Testing
     @Test func `authenticators are kept in the order written, services in a row as one`() throws {
         let server = try ConfigurationFixture.server(
             "proxy_pass 192.0.2.7:143;",
-            auth: "auth_file data:; auth_http 192.0.2.1; auth_http 192.0.2.2; auth_file data:; auth_http 192.0.2.3;")
+            auth: "auth_file data:; auth_http 192.0.2.1; auth_http 192.0.2.2; auth_file data:; auth_pam x; "
+                + "auth_http 192.0.2.3; auth_pam_timeout 5s;")
         let kinds = server.settings.authenticators.map { authenticator in
             switch authenticator {
             case .mysql: "mysql"
             case .accounts: "file"
+            case .pam(let settings): "pam \(settings.service.name) \(settings.timeout)"
             case .http(let services): "http \(services.map(\.host).joined(separator: " "))"
             }
         }
-        #expect(kinds == ["file", "http 192.0.2.1 192.0.2.2", "file", "http 192.0.2.3"])
+        #expect(kinds == ["file", "http 192.0.2.1 192.0.2.2", "file", "pam x 5.0 seconds", "http 192.0.2.3"])
     }
 
     @Test func `logs are replaced as a set, and may follow at the end`() throws {
