@@ -9,9 +9,10 @@ import Glibc
 /// Consumed bytes are overwritten with zeros at once: a command line may hold a password, and the
 /// storage lives as long as the session's login. The queue compacts itself, so its storage never
 /// grows beyond the largest backlog the caller let arrive; the bound is the caller's.
+@usableFromInline
 package struct ByteQueue: Sendable {
-    private var storage: [UInt8] = []
-    private var start = 0
+    @usableFromInline var storage: [UInt8] = []
+    @usableFromInline var start = 0
 
     package init() {}
 
@@ -21,12 +22,12 @@ package struct ByteQueue: Sendable {
     }
 
     /// How many bytes can be read.
-    package var count: Int { storage.count - start }
+    @inlinable package var count: Int { storage.count - start }
 
     package var isEmpty: Bool { count == 0 }
 
     /// The byte at `offset` from the oldest; `offset` is below `count`.
-    package subscript(offset: Int) -> UInt8 { storage[start + offset] }
+    @inlinable package subscript(offset: Int) -> UInt8 { storage[start + offset] }
 
     /// A copy of the readable bytes in `range`, offsets counted from the oldest.
     package subscript(range: Range<Int>) -> [UInt8] {
@@ -37,12 +38,16 @@ package struct ByteQueue: Sendable {
     /// Everything readable, copied; the queue keeps it.
     package var bytes: [UInt8] { self[0..<count] }
 
-    /// The offset of the first `byte` at or after `offset`, which is at most `count`; nil when there is none.
-    package func firstIndex(of byte: UInt8, from offset: Int = 0) -> Int? {
-        precondition(offset >= 0 && offset <= count, "looked for behind the end")
+    /// The offset of the first `byte` at or after `offset` and before `end`; nil when there is none.
+    /// - Parameters:
+    ///   - offset: at most `end`.
+    ///   - end: at most `count`, which it is by default.
+    package func firstIndex(of byte: UInt8, from offset: Int = 0, to end: Int? = nil) -> Int? {
+        let end = end ?? count
+        precondition(offset >= 0 && offset <= end && end <= count, "looked for behind the end")
         return unsafe storage.withUnsafeBytes { raw in
             guard let first = unsafe raw.baseAddress.map({ unsafe $0 + start }),
-                let found = unsafe memchr(first + offset, Int32(byte), count - offset)
+                let found = unsafe memchr(first + offset, Int32(byte), end - offset)
             else { return nil }
             return unsafe first.distance(to: UnsafeRawPointer(found))
         }

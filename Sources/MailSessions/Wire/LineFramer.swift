@@ -59,10 +59,9 @@ package struct LineFramer: Sendable {
         guard end < maximum else { return .tooLong }
         let hasReturn = end > 0 && input[end - 1] == ASCII.cr
         let content = hasReturn ? end - 1 : end
-        var isMalformed = !hasReturn && bareLineFeed == .refuse
-        for offset in 0..<content where input[offset] == ASCII.cr || input[offset] == ASCII.nul {
-            isMalformed = true
-        }
+        let isMalformed =
+            !hasReturn && bareLineFeed == .refuse || input.firstIndex(of: ASCII.cr, to: content) != nil
+            || input.firstIndex(of: ASCII.nul, to: content) != nil
         return isMalformed
             ? .malformed(content: content, length: end + 1) : .line(content: content, length: end + 1)
     }
