@@ -23,8 +23,8 @@ package struct SMTPBackEnd: BackEndLogin {
     private let client: ClientFacts
     private let serverName: String
     private let proxy: ProxySettings
-    /// What the login needs SASL for, beside a password; nil where nobody logs in or a password does.
-    private var exchange: BackEndSASL?
+    /// What proves the login; nil where nobody logs in.
+    private var proof: BackEndProof?
 
     /// TLS is demanded and not there yet.
     private var mustStartTLS: Bool
@@ -63,11 +63,8 @@ package struct SMTPBackEnd: BackEndLogin {
         mustStartTLS = (credentials.security ?? settings.proxy.tls.security) == .startTLS
         replies = ReplyFramer(maximum: settings.proxy.buffer)
         state = .greeting
-        guard isSendable else {
-            state = .over(.unsendableCredentials)
-            return
-        }
-        if authenticates, case .exchange(let exchange)? = BackEndProof(credentials, proxy) { self.exchange = exchange }
+        if authenticates { proof = BackEndProof(credentials, proxy) }
+        if !isSendable { state = .over(.unsendableCredentials) }
     }
 
     /// The longest command with a response in it, CRLF included (RFC 4954 §4).
@@ -94,13 +91,12 @@ package struct SMTPBackEnd: BackEndLogin {
         }
     }
 
-    /// Whether everything that will be replayed is one line, and a password is there where one is needed.
+    /// Whether everything that will be replayed is one line, and what proves the login can be sent.
     private var isSendable: Bool {
         let lines = [envelope.helo, envelope.mailFrom, envelope.recipient].compactMap { $0 }
         guard !lines.contains(where: { $0.contains(where: \.breaksLines) }) else { return false }
-        guard authenticates else { return true }
-        switch BackEndProof(credentials, proxy) {
-        case nil: return false
+        switch proof {
+        case nil: return !authenticates
         case .exchange?: return true
         case .password(let password)?:
             // RFC 4616 §2: NUL separates the parts.
@@ -111,6 +107,12 @@ package struct SMTPBackEnd: BackEndLogin {
     private var logsInWithPassword: Bool { credentials.smtpAuth ?? proxy.smtpAuth }
 
     private var authenticates: Bool { logsInWithPassword && envelope.recipient == nil }
+
+    /// Whether the login needs to know what the back-end offers.
+    private var needsOffer: Bool { if case .exchange? = proof { true } else { false } }
+
+    /// Whether success can be believed: the back-end has heard who logs in.
+    private var hasResponded: Bool { if case .exchange(let exchange)? = proof { exchange.hasResponded } else { true } }
 
     /// Moves on by one line; returns the command that follows a whole reply.
     private mutating func take(_ line: ReplyLine) -> [UInt8]? {
@@ -125,7 +127,10 @@ package struct SMTPBackEnd: BackEndLogin {
             earlierLines += line.bytes
             return nil
         }
-        if case .authentication = state, text.starts(with: Array("334".utf8)), let answer = exchange?.next() {
+        if case .authentication = state, text.starts(with: Array("334".utf8)), case .exchange(var exchange)? = proof,
+            let answer = exchange.next()
+        {
+            proof = .exchange(exchange)
             earlierLines = []
             replies.restart()
             return .line([], answer)
@@ -154,7 +159,7 @@ package struct SMTPBackEnd: BackEndLogin {
         case .greeting, .startTLS: code == "220"
         case .hello, .plainHello, .clientHello, .mail: code == "250"
         case .xclient: code == "220" || code == "250"
-        case .authentication: code == "235" && exchange?.hasResponded != false
+        case .authentication: code == "235" && hasResponded
         case .recipient, .agreed, .secured, .over: true
         }
     }
@@ -175,7 +180,6 @@ package struct SMTPBackEnd: BackEndLogin {
             return .line(command)
         case .xclient:
             // Mechanisms are offered to whoever says EHLO, and what was offered before XCLIENT counts no more.
-            let needsOffer = exchange != nil
             let helo = envelope.helo.flatMap { $0.isEmpty ? nil : $0 } ?? (needsOffer ? Array(serverName.utf8) : [])
             guard !helo.isEmpty else { return logIn(offer: []) }
             state = .clientHello
@@ -211,7 +215,7 @@ package struct SMTPBackEnd: BackEndLogin {
 
     private mutating func hello() -> [UInt8] {
         state = .hello
-        let isExtended = proxy.xclient != .off || envelope.isExtended || mustStartTLS || exchange != nil
+        let isExtended = proxy.xclient != .off || envelope.isExtended || mustStartTLS || needsOffer
         return .line("\(isExtended ? "EHLO" : "HELO") \(serverName)")
     }
 
@@ -222,23 +226,23 @@ package struct SMTPBackEnd: BackEndLogin {
             state = .mail
             return .line(mail)
         }
-        if var exchange {
-            guard SMTPBackEnd.offers(exchange.mechanism, offer) else {
-                state = .over(.mechanismNotOffered(exchange.mechanism))
-                return nil
-            }
-            state = .authentication
-            let command = exchange.command(Array("AUTH".utf8), limit: SMTPBackEnd.commandMaximum)
-            self.exchange = exchange
-            return command
-        }
-        guard authenticates, let password = credentials.password else {
+        switch proof {
+        case nil:
             state = .over(.loggedIn(reply: SMTPBackEnd.ownReply))
             return nil
+        case .password(let password)?:
+            state = .authentication
+            return .line(
+                Array("AUTH PLAIN ".utf8), BackEndSASL.plain(user: [], login: credentials.login, password: password))
+        case .exchange(let exchange)? where !SMTPBackEnd.offers(exchange.mechanism, offer):
+            state = .over(.mechanismNotOffered(exchange.mechanism))
+            return nil
+        case .exchange(var exchange)?:
+            state = .authentication
+            let command = exchange.command(Array("AUTH".utf8), limit: SMTPBackEnd.commandMaximum)
+            proof = .exchange(exchange)
+            return command
         }
-        state = .authentication
-        return .line(
-            Array("AUTH PLAIN ".utf8), BackEndSASL.plain(user: [], login: credentials.login, password: password))
     }
 
     /// Whether a reply to EHLO lists the mechanism (RFC 4954 §3); its first line holds a name only.

@@ -8,7 +8,7 @@ package enum ErrorTexts: String, Sendable, Hashable, CaseIterable {
 
 extension ErrorTexts {
     /// What tells a client of OAUTHBEARER or XOAUTH2 that its token is refused, in base64, where the authenticator
-    /// words it not itself (RFC 7628 §3.2.2); nil where nothing is said, as in freenginx.
+    /// has no words of its own (RFC 7628 §3.2.2); nil where nothing is said, as in freenginx.
     var bearerChallenge: [UInt8]? {
         switch self {
         case .nginx: nil

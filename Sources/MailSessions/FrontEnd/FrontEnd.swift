@@ -20,7 +20,8 @@ package struct LoginAttempt: Sendable {
     package var method: AuthenticationMethod
     /// The login name, raw bytes; may be empty for `external`, `oauthBearer` and `none`.
     package var login: [UInt8]
-    /// The password, the digest for `apop` and `cramMD5`, the token for `xoauth2` and `oauthBearer`; empty for `external` and `none`.
+    /// The password, the digest for `apop` and `cramMD5`, the token for `xoauth2` and `oauthBearer`; empty for
+    /// `external` and `none`.
     package var password: Secret
     /// `<random.time@server_name>` for `apop` and `cramMD5`.
     package var salt: [UInt8]?

@@ -104,6 +104,23 @@ import Testing
         }
     }
 
+    @Test("curl and Python's libraries understand that their token is refused", arguments: mechanisms)
+    func clientsUnderstand(mechanism: String) throws {
+        try run(withPostfix: Postfix.isPossible) { site in
+            let login = ClientLogin(mechanism: mechanism, token: "no-such-token")
+            for mail in [Mail.imap, .pop3] {
+                let fetched = try site.fetch(mail, login)
+                // curl's number for a login that was denied; Python shows the reply.
+                let isUnderstood =
+                    mechanism == "XOAUTH2"
+                    ? fetched.errors.contains("Invalid login or password") : fetched.status == .code(67)
+                #expect(isUnderstood, "\(fetched)")
+            }
+            let sent = try site.send(subject: "refused", login)
+            #expect(mechanism == "XOAUTH2" ? sent.errors.contains("535") : sent.status == .code(67), "\(sent)")
+        }
+    }
+
     @Test("a token that only the back-end refuses", arguments: [Mail.imap, .pop3], ["nginx", "rfc"])
     func refusedByBackEnd(mail: Mail, texts: String) throws {
         try run(directives: ["error_texts \(texts);"]) { site in

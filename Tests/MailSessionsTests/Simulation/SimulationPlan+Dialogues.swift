@@ -6,14 +6,17 @@ import TestSupport
 extension SimulationPlan {
     /// - Parameter security: an IMAP back-end that begins with TLS when agreed is not believed what it announced before.
     mutating func writeDialogues(
-        isAuthenticating: Bool, _ security: SimulationSecurity?, _ random: inout SeededRandom
+        _ logins: BackEndLogins, _ security: SimulationSecurity?, _ random: inout SeededRandom
     ) {
         switch mailProtocol {
-        case .imap: writeIMAP(announces: security?.backEnd != .whenAgreed, &random)
-        case .pop3: writePOP3(&random)
-        case .smtp: writeSMTP(isAuthenticating: isAuthenticating, &random)
+        case .imap: writeIMAP(logins, announces: security?.backEnd != .whenAgreed, &random)
+        case .pop3: writePOP3(logins, &random)
+        case .smtp: writeSMTP(logins, &random)
         }
     }
+
+    /// The same for the master user, acting as this one.
+    private var masterToken: String { base64("\(user)\0root\0key") }
 
     /// RFC 4616 §2 in base64.
     private var plainToken: String {
@@ -26,7 +29,7 @@ extension SimulationPlan {
 
     // MARK: IMAP
 
-    private mutating func writeIMAP(announces: Bool, _ random: inout SeededRandom) {
+    private mutating func writeIMAP(_ logins: BackEndLogins, announces: Bool, _ random: inout SeededRandom) {
         client = [.hear(line: "* OK IMAP4 ready")]
         if random.chance(0.3) { client += [.say(line: "n NOOP"), .hear(line: "n OK completed")] }
         var tag = ""
@@ -39,7 +42,18 @@ extension SimulationPlan {
         let reply = random.chance(0.5) ? "* CAPABILITY IMAP4rev1\r\n\(tag) OK in" : "\(tag) OK in"
         client.append(.hear(line: reply))
         let (name, secret) = (user.utf8.count, password.utf8.count)
-        if random.chance(0.5), announces {
+        if logins.hasMaster, random.chance(0.5), announces {
+            backEnd = [
+                .say(line: "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready"),
+                .hear(line: "\(tag) AUTHENTICATE PLAIN \(masterToken)"),
+            ]
+        } else if logins.hasMaster {
+            backEnd = [
+                .say(line: "* OK ready"), .hear(line: "cap CAPABILITY"),
+                .say(line: "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\ncap OK"), .hear(line: "\(tag) AUTHENTICATE PLAIN"),
+                .say(line: "+ "), .hear(line: masterToken),
+            ]
+        } else if random.chance(0.5), announces {
             backEnd = [
                 .say(line: "* OK [CAPABILITY IMAP4rev1 LITERAL+] ready"),
                 .hear(line: "\(tag) LOGIN {\(name)+}\r\n\(user) {\(secret)+}\r\n\(password)"),
@@ -71,7 +85,7 @@ extension SimulationPlan {
 
     // MARK: POP3
 
-    private mutating func writePOP3(_ random: inout SeededRandom) {
+    private mutating func writePOP3(_ logins: BackEndLogins, _ random: inout SeededRandom) {
         client = [.hear(line: "+OK POP3 ready")]
         if random.chance(0.3) { client += [.say(line: "NOOP"), .hear(line: "+OK")] }
         for attempt in 0...refusals {
@@ -84,6 +98,13 @@ extension SimulationPlan {
         }
         if isGarbled { return client.append(.hear(line: "-ERR internal server error")) }
         client.append(.hear(line: "+OK in"))
+        guard !logins.hasMaster else {
+            backEnd = [
+                .say(line: "+OK hello"), .hear(line: "CAPA"), .say(line: "+OK\r\nUSER\r\nSASL LOGIN PLAIN\r\n."),
+                .hear(line: "AUTH PLAIN \(masterToken)"), .say(line: "+OK in"),
+            ]
+            return
+        }
         backEnd = [
             .say(line: "+OK hello"), .hear(line: "USER \(user)"), .say(line: "+OK"),
             .hear(line: "PASS \(password)"), .say(line: "+OK in"),
@@ -92,7 +113,7 @@ extension SimulationPlan {
 
     // MARK: SMTP
 
-    private mutating func writeSMTP(isAuthenticating: Bool, _ random: inout SeededRandom) {
+    private mutating func writeSMTP(_ logins: BackEndLogins, _ random: inout SeededRandom) {
         client = [
             .hear(line: "220 mx ESMTP ready"), .say(line: "EHLO client"),
             .hear(line: "250-mx\r\n250 AUTH PLAIN LOGIN"),
@@ -111,12 +132,14 @@ extension SimulationPlan {
         }
         if isGarbled { return client.append(.hear(line: "451 4.3.2 Internal server error")) }
         client.append(.hear(line: "235 2.0.0 OK"))
-        let login = isAuthenticating ? "" : " LOGIN=\(user)"
+        let login = logins.isAuthenticating ? "" : " LOGIN=\(user)"
         backEnd = [
             .say(line: "220 back-end"), .hear(line: "EHLO mx"), .say(line: "250-back-end\r\n250 XCLIENT LOGIN"),
             .hear(line: "XCLIENT ADDR=127.0.0.1\(login) NAME=[UNAVAILABLE]"), .say(line: "220 again"),
-            .hear(line: "EHLO client"), .say(line: "250 back-end"),
+            .hear(line: "EHLO client"), .say(line: "250-back-end\r\n250 AUTH PLAIN"),
         ]
-        if isAuthenticating { backEnd += [.hear(line: "AUTH PLAIN \(plainToken)"), .say(line: "235 in")] }
+        guard logins.isAuthenticating else { return }
+        let token = logins.hasMaster ? masterToken : plainToken
+        backEnd += [.hear(line: "AUTH PLAIN \(token)"), .say(line: "235 in")]
     }
 }

@@ -63,9 +63,15 @@ struct SimulationPlan: Sendable {
     /// What the back-end hears when all goes well.
     var backEndHears: [UInt8] { backEnd.heard + up }
 
-    /// A random plan; `isAuthenticating` is `proxy_smtp_auth`.
+    /// `proxy_smtp_auth`, and a `proxy_master_user` named `root` with the password `key`.
+    struct BackEndLogins: Sendable {
+        var isAuthenticating: Bool
+        var hasMaster: Bool
+    }
+
+    /// A random plan.
     init(
-        _ mailProtocol: MailProtocol, ordinal: Int, isAuthenticating: Bool, security: SimulationSecurity?, length: Int,
+        _ mailProtocol: MailProtocol, ordinal: Int, logins: BackEndLogins, security: SimulationSecurity?, length: Int,
         _ random: inout SeededRandom
     ) {
         self.mailProtocol = mailProtocol
@@ -82,7 +88,7 @@ struct SimulationPlan: Sendable {
         down = isEchoing ? up : random.bytes(Int.random(in: 0...length, using: &random))
         leaving = Leaving.allCases.randomElement(using: &random) ?? .quit
         if isEchoing, leaving == .backEndFirst { leaving = .halfClose }
-        writeDialogues(isAuthenticating: isAuthenticating, security, &random)
+        writeDialogues(logins, security, &random)
         if let security { secure(security) }
     }
 }

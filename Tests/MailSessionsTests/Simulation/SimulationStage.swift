@@ -51,21 +51,19 @@ struct SimulationStage: Sendable {
 
     private func play(on executor: RingExecutor, _ kernel: SimulatedKernel) async -> Outcome {
         var random = SeededRandom(seed: seed &* 31 &+ UInt64(mailProtocol.rawValue.count))
-        let isAuthenticating = random.chance(0.5)
+        let logins = SimulationPlan.BackEndLogins(isAuthenticating: random.chance(0.5), hasMaster: random.chance(0.3))
         let isProxied = random.chance(0.3)
         let plans = (0..<Int.random(in: clients, using: &random)).map { ordinal in
             var plan = SimulationPlan(
-                mailProtocol, ordinal: ordinal, isAuthenticating: isAuthenticating, security: tls?.security,
-                length: length,
-                &random)
+                mailProtocol, ordinal: ordinal, logins: logins, security: tls?.security, length: length, &random)
             if isProxied { plan.client.insert(.say(line: "PROXY TCP4 192.0.2.7 198.51.100.1 258 143"), at: 0) }
             return plan
         }
         let connections = ConnectionBudget(maximum: 64)
         var outcome = Outcome(plans: plans, clients: [], backEnds: [], events: [:], turns: 0, leaks: [])
         await perform(
-            plans, keeping: Int.random(in: 0...2, using: &random), isAuthenticating: isAuthenticating,
-            isProxied: isProxied, connections, on: executor, kernel, into: &outcome)
+            plans, keeping: Int.random(in: 0...2, using: &random), logins, isProxied: isProxied, connections,
+            on: executor, kernel, into: &outcome)
         kernel.onTurn = nil
         if executor.operationsInUse != 0 { outcome.leaks.append("\(executor.operationsInUse) operations") }
         if kernel.buffers.lent != 0 { outcome.leaks.append("\(kernel.buffers.lent) lent buffers") }
@@ -75,7 +73,7 @@ struct SimulationStage: Sendable {
     }
 
     private func perform(
-        _ plans: [SimulationPlan], keeping: Int, isAuthenticating: Bool, isProxied: Bool,
+        _ plans: [SimulationPlan], keeping: Int, _ logins: SimulationPlan.BackEndLogins, isProxied: Bool,
         _ connections: ConnectionBudget,
         on executor: RingExecutor, _ kernel: SimulatedKernel, into outcome: inout Outcome
     ) async {
@@ -85,7 +83,7 @@ struct SimulationStage: Sendable {
         var auth = AuthHTTPSettings(address: authAddress, host: "auth")
         auth.keepAlive = keeping
         let asked = AuthHTTPService(auth, on: executor)
-        let settings = settings(auth, isAuthenticating: isAuthenticating)
+        let settings = settings(auth, logins)
         let recorder = SimulationGateway.Recorder()
         let server = MailServer(
             settings, connections: connections,
@@ -120,10 +118,13 @@ struct SimulationStage: Sendable {
         return random.next()
     }
 
-    private func settings(_ auth: AuthHTTPSettings, isAuthenticating: Bool) -> ServerSettings {
+    private func settings(_ auth: AuthHTTPSettings, _ logins: SimulationPlan.BackEndLogins) -> ServerSettings {
         var settings = ServerSettings.fixture(mailProtocol)
         settings.authenticators = [.http([auth])]
-        settings.proxy.smtpAuth = isAuthenticating
+        settings.proxy.smtpAuth = logins.isAuthenticating
+        if logins.hasMaster {
+            settings.proxy.master = MasterUser(name: Array("root".utf8), password: Secret(Array("key".utf8)))
+        }
         if let tls { settings.secure(tls) }
         return settings
     }
