@@ -38,7 +38,7 @@ extension MailSession {
         do throws(BackEndFailure) {
             route = try await self.route(of: request, deadline)
         } catch {
-            throw backEndFailed(error, request)
+            throw await backEndFailed(error, request)
         }
         context.phase = .connectingToBackEnd
         let next = server.settings.proxy.next
@@ -57,7 +57,7 @@ extension MailSession {
                 if error.meaning == .answer || error.meaning == .end { break }
             }
         }
-        throw backEndFailed(last?.failure ?? .noneServes, request, saying: last?.reply)
+        throw await backEndFailed(last?.failure ?? .noneServes, request, saying: last?.reply)
     }
 
     private func nextCandidate(of route: inout BackEndRoute) async throws(FailedAttempt) -> BackEndRoute.Candidate? {
@@ -199,13 +199,19 @@ extension MailSession {
     /// - Parameter reply: the back-end's own words, where they are passed on.
     private func backEndFailed(
         _ failure: BackEndFailure, _ request: Request, saying reply: [UInt8]? = nil
-    ) -> SessionEnd {
+    ) async -> SessionEnd {
         if case .io(.cancelled) = failure {
             client.sendAtOnce(server.farewell(.shutdown))
             return .cancelled
         }
         report(.backEndFailed(failure))
-        client.sendAtOnce(reply ?? answer(to: failure, request))
+        do throws(IOError) {
+            // The whole of it: half a line would leave the client in doubt whether to keep its password.
+            try await client.send(
+                reply ?? answer(to: failure, request), deadline: client.executor.now + MailSession.lingerTime)
+        } catch {
+            // The client has gone, or reads no more: nobody is left to be told.
+        }
         return .unavailable
     }
 

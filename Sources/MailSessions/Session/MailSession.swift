@@ -316,7 +316,7 @@ package actor MailSession {
 
     /// The longest a client that was refused is listened to, so that it can read why it was sent away:
     /// closing with bytes unread would make the kernel drop the reply on its way.
-    private static let lingerTime = Duration.seconds(1)
+    static let lingerTime = Duration.seconds(1)
     private static let lingerBytes = 256 * 1024
 
     func linger() async {
