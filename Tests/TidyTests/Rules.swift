@@ -113,8 +113,8 @@ extension SourceFile {
     fileprivate var mayPromise: Bool {
         if isIn("Sources/AsyncIO/Executor", "Sources/AsyncIO/TLS") { return true }
         let names = [
-            "Secret", "ByteBuffer", "SocketAddress", "SharedMemory", "PAMAuthenticator", "MySQLConnection", "ChildProcess",
-            "Descriptor",
+            "Secret", "ByteBuffer", "SocketAddress", "SharedMemory", "PAMAuthenticator", "MySQLConnection",
+            "ChildProcess", "Descriptor",
         ]
         return names.contains { path.hasSuffix("/\($0).swift") }
     }

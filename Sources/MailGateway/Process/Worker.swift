@@ -50,7 +50,8 @@ struct Worker {
         /// The serial numbers of the sockets of `configuration`.
         let sockets: [Int]
         let newcomers: [Supervisor.Listener]
-        let zones: SharedZones
+        /// Until they are served by: the supervisor keeps those that it had mapped before.
+        var zones: SharedZones?
         /// Without a master: what the next configuration takes over from.
         var setup: Setup?
     }
@@ -185,6 +186,7 @@ struct Worker {
             log: log, hashing: pool, pam: QuestionAsker(using: source.pam, on: executor), executor: executor)
         var current = takeFirst()
         await supervisor.serve(current)
+        current.zones = nil
         await withTaskGroup(of: Event.self) { group in
             group.addTask {
                 await supervisor.run()
@@ -235,6 +237,7 @@ struct Worker {
                     case .success(let next):
                         current = next
                         await supervisor.serve(current)
+                        current.zones = nil
                         next.log.reopen()
                         answer = .accepted
                     case .failure(let failure):
@@ -317,8 +320,9 @@ struct Worker {
 extension Supervisor {
     /// From now on new clients are served as `assignment` says.
     fileprivate func serve(_ assignment: Worker.Assignment) async {
+        guard let zones = assignment.zones else { preconditionFailure("an assignment is served once") }
         await serve(
-            assignment.configuration, on: assignment.sockets, newcomers: assignment.newcomers, zones: assignment.zones,
+            assignment.configuration, on: assignment.sockets, newcomers: assignment.newcomers, zones: zones,
             log: assignment.log)
     }
 }

@@ -245,6 +245,23 @@ import Testing
         }
     }
 
+    @Test("reloads leave no descriptor and no mapping behind")
+    func reloads() throws {
+        try Self.run(Self.lockOut) { site in
+            let processes = site.gateway.workers + [site.gateway.process.pid]
+            func held() -> [Int] {
+                processes.map { openDescriptors(of: $0) } + processes.map { sharedMappings(of: $0) }
+            }
+            try site.gateway.reload()
+            let before = held()
+            #expect(
+                before.suffix(3) == [3, 3, 1], "head and other regions, our own, the rest; all of it for the master")
+            for _ in 0..<10 { try site.gateway.reload() }
+            // The last answers are on their way for a moment.
+            try waitUntil("what it was") { held() == before }
+        }
+    }
+
     @Test("without a master there is one region, and the limits hold")
     func alone() throws {
         try Site.run(
@@ -277,6 +294,11 @@ extension Site {
         }
         return try #require(admitted)
     }
+}
+
+/// How many mappings of zones a process has.
+private func sharedMappings(of process: pid_t) -> Int {
+    textOfFile("/proc/\(process)/maps").split(separator: "\n").count { $0.contains("memfd:mailgateway") }
 }
 
 extension GatewayUnderTest {
