@@ -33,13 +33,13 @@ struct MySQLAccount: Sendable {
     var refusal: MySQLRefusal?
 
     /// Reads the values of a row; those that are NULL are not among them.
-    init(_ values: [MySQLColumn: [UInt8]], _ mailProtocol: MailProtocol) throws(MySQLAnswerFault) {
+    init(_ values: [MySQLColumn: [UInt8]]) throws(MySQLAnswerFault) {
         if let text = values[.password] {
             guard let stored = StoredPassword(text[...]) else { throw .invalid(.password) }
             password = stored
         }
         let text = MySQLAccount.texts(values)
-        backEnd = try MySQLAccount.backEnd(text(.host), port: text(.port), mailProtocol)
+        backEnd = try MySQLAccount.backEnd(text(.host), port: text(.port))
         login = values[.user].flatMap { $0.isEmpty ? nil : $0 }
         backEndPassword = values[.backEndPassword].flatMap { $0.isEmpty ? nil : Secret($0) }
         if let word = text(.proxySSL) {
@@ -63,9 +63,7 @@ struct MySQLAccount: Sendable {
         }
     }
 
-    private static func backEnd(
-        _ host: String?, port: String?, _ mailProtocol: MailProtocol
-    ) throws(MySQLAnswerFault) -> BackEndChoice {
+    private static func backEnd(_ host: String?, port: String?) throws(MySQLAnswerFault) -> BackEndChoice {
         var number: UInt16?
         if let port {
             guard let parsed = UInt16(port), parsed > 0 else { throw .invalid(.port) }
@@ -79,12 +77,11 @@ struct MySQLAccount: Sendable {
             guard let address = SocketAddress(host) else { throw .invalid(.host) }
             return .address(address)
         }
-        if let address = SocketAddress(literal: host, port: number ?? mailProtocol.usualPort) {
-            return .address(address)
-        }
+        let literal = SocketAddress(literal: host, port: number ?? 0)
+        if let literal, number != nil { return .address(literal) }
         let isName =
             host.utf8.count <= 255 && host.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
-        guard isName else { throw .invalid(.host) }
+        guard literal != nil || isName else { throw .invalid(.host) }
         return .name(host, port: number)
     }
 
@@ -108,15 +105,4 @@ package struct MySQLRefusal: Sendable, Equatable {
     static let textMaximum = 500
     /// The longest wait, in seconds.
     static let waitMaximum = 3600
-}
-
-extension MailProtocol {
-    /// The port of a back-end that is named without one.
-    fileprivate var usualPort: UInt16 {
-        switch self {
-        case .imap: 143
-        case .pop3: 110
-        case .smtp: 25
-        }
-    }
 }

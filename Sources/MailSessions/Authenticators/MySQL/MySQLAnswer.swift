@@ -33,7 +33,8 @@
                 unsafe binding.is_null = nulls + index
                 unsafe (bindings + index).initialize(to: binding)
             }
-            unsafe mysql_stmt_bind_result(statement, bindings)
+            let isBound = unsafe mysql_stmt_bind_result(statement, bindings) == 0
+            precondition(isBound, "a prepared statement with columns takes a place for them")
         }
 
         deinit {

@@ -20,8 +20,7 @@
             // text is nobody's name; the database would call it an error.
             guard [.plain, .cramMD5, .apop].contains(attempt.method), attempt.login.isText else { return .unknown }
             let question = MySQLQuestion(
-                attempt: attempt, values: pool.settings.query.values(for: attempt.login, of: client, mailProtocol),
-                mailProtocol: mailProtocol)
+                attempt: attempt, values: pool.settings.query.values(for: attempt.login, of: client, mailProtocol))
             do throws(DatabaseFailure) {
                 switch try await pool.verdict(on: question, in: scope) {
                 case .unknown: return .unknown

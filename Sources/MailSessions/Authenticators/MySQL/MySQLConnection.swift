@@ -48,9 +48,9 @@
 
         /// Ends the connection, if there is one.
         func close() {
-            answer = nil
             if let statement = unsafe statement { unsafe mysql_stmt_close(statement) }
             unsafe statement = nil
+            answer = nil
             if let session = unsafe session { unsafe mysql_close(session) }
             unsafe session = nil
         }
@@ -81,15 +81,17 @@
         }()
 
         /// Those that prove the password without giving it away to whoever plays the server.
-        private static let safePlugins = "mysql_native_password,caching_sha2_password,client_ed25519,ed25519,parsec"
+        private static let safePlugins = "mysql_native_password,caching_sha2_password,client_ed25519,parsec"
+        /// The longest time that the library is told: it counts milliseconds in 32 bits.
+        private static let timeoutMaximum = Duration.seconds(1_000_000)
+
+        private var timeout: Duration { min(settings.timeout, MySQLConnection.timeoutMaximum) }
 
         private func open() throws(DatabaseFailure) {
             guard let session = unsafe mysql_init(nil) else { throw .unreachable(code: 0, text: "no memory") }
             unsafe self.session = session
             let authorities = unsafe try setOptions(session)
-            unsafe try connect(session)
-            // The library has read it.
-            _ = authorities
+            try withExtendedLifetime(authorities) { () throws(DatabaseFailure) in unsafe try connect(session) }
             unsafe try limitStatements(session)
             unsafe try prepareStatement(session)
         }
@@ -97,7 +99,7 @@
         /// - Returns: what must stay until the connection is made.
         private func setOptions(_ session: UnsafeMutablePointer<MYSQL>) throws(DatabaseFailure) -> MemoryFile? {
             // The library counts in seconds; the statement's own limit is exact, and comes first.
-            let seconds = UInt32(clamping: settings.timeout.components.seconds) + 1
+            let seconds = UInt32(timeout.components.seconds) + 1
             for option in [MYSQL_OPT_CONNECT_TIMEOUT, MYSQL_OPT_READ_TIMEOUT, MYSQL_OPT_WRITE_TIMEOUT] {
                 unsafe set(option, seconds, of: session)
             }
@@ -150,9 +152,8 @@
 
         /// Has the server end a statement that takes too long, lest it works on for nobody.
         private func limitStatements(_ session: UnsafeMutablePointer<MYSQL>) throws(DatabaseFailure) {
-            let milliseconds =
-                settings.timeout.components.seconds * 1000
-                + settings.timeout.components.attoseconds / 1_000_000_000_000_000
+            let (seconds, attoseconds) = timeout.components
+            let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
             let isMariaDB = unsafe String(cString: mysql_get_server_info(session)).contains("MariaDB")
             let setting =
                 isMariaDB
@@ -197,7 +198,13 @@
             guard count == 1 else { throw .unusable(.severalRows) }
             guard unsafe mysql_stmt_fetch(statement) != 1 else { throw unsafe failure(of: statement) }
             do throws(MySQLAnswerFault) {
-                return try MySQLAccount(try answer.values, question.mailProtocol)
+                var values = try answer.values
+                defer {
+                    while let column = values.keys.first {
+                        if var value = values.removeValue(forKey: column) { wipe(&value) }
+                    }
+                }
+                return try MySQLAccount(values)
             } catch {
                 throw .unusable(error)
             }

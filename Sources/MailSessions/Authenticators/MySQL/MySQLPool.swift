@@ -6,7 +6,6 @@
         var attempt: LoginAttempt
         /// For the placeholders, in their order.
         var values: [[UInt8]]
-        var mailProtocol: MailProtocol
     }
 
     /// What a database, and the check of the password, say about a login.
