@@ -16,16 +16,10 @@ package struct AccountsFile: Sendable {
     /// What unknown names and `{PLAIN}` accounts with a wrong password are checked against where
     /// the file has hashes; their first decides what a check costs.
     private var decoyHash: CryptHash?
-    private let decoyPassword = Secret(Array("no account has this password".utf8))
 
     private struct Account: Sendable {
-        var password: Password
+        var password: StoredPassword
         var backEnd = BackEndChoice.configured
-    }
-
-    private enum Password: Sendable {
-        case plain(Secret)
-        case hashed(CryptHash)
     }
 
     /// The largest file, in bytes; it is read whole.
@@ -81,14 +75,15 @@ package struct AccountsFile: Sendable {
         let account = accounts[attempt.login]?.password
         switch attempt.method {
         case .plain: return checkPlain(account, attempt.password)
-        case .cramMD5: return checkDigest(account, attempt, MessageDigest.cramMD5(challenge:password:))
-        case .apop: return checkDigest(account, attempt, MessageDigest.apop(salt:password:))
+        case .cramMD5, .apop:
+            return StoredPassword.provenDigest(by: attempt, against: account).map { .accepted(password: $0) }
+                ?? .refused
         // The file knows neither certificates nor tokens nor senders without a name.
         case .external, .xoauth2, .oauthBearer, .none: return .refused
         }
     }
 
-    private func checkPlain(_ account: Password?, _ password: Secret) -> Decision {
+    private func checkPlain(_ account: StoredPassword?, _ password: Secret) -> Decision {
         var given = password.bytes
         defer { wipe(&given) }
         switch account {
@@ -96,20 +91,9 @@ package struct AccountsFile: Sendable {
         case .plain(let secret) where secret.equals(given): return .accepted(password: secret)
         case .plain, nil:
             if let decoyHash { return .needsHash(decoyHash) }
-            if account == nil { _ = decoyPassword.equals(given) }
+            if account == nil { _ = StoredPassword.nobodys.equals(given) }
             return .refused
         }
-    }
-
-    private func checkDigest(
-        _ account: Password?, _ attempt: LoginAttempt, _ digest: ([UInt8], Secret) -> [UInt8]?
-    ) -> Decision {
-        let known: Secret? = if case .plain(let secret) = account { secret } else { nil }
-        // `salt` is there for both methods; without one nothing can be right.
-        let expected = digest(attempt.salt ?? [], known ?? decoyPassword)
-        let given = attempt.password.bytes.map { $0.isLetter ? $0 & 0xDF : $0 }
-        guard let expected, Secret(expected).equals(given), let known, attempt.salt != nil else { return .refused }
-        return .accepted(password: known)
     }
 
     private mutating func take(_ line: ArraySlice<UInt8>) throws(AccountsFileError.Reason) {
@@ -142,20 +126,19 @@ package struct AccountsFile: Sendable {
         }
     }
 
-    private mutating func password(_ text: ArraySlice<UInt8>) throws(AccountsFileError.Reason) -> Password {
-        let plain = "{PLAIN}".utf8
-        let crypt = "{CRYPT}".utf8
-        if text.starts(with: plain) {
-            let password = text.dropFirst(plain.count)
-            guard !password.isEmpty, !password.contains(ASCII.nul) else { throw .invalidPassword }
-            return .plain(Secret(password))
+    private mutating func password(_ text: ArraySlice<UInt8>) throws(AccountsFileError.Reason) -> StoredPassword {
+        let password: StoredPassword
+        do throws(StoredPassword.Fault) {
+            password = try StoredPassword(text)
+        } catch {
+            switch error {
+            case .scheme: throw .unknownScheme
+            case .password: throw .invalidPassword
+            case .hash: throw .invalidHash
+            }
         }
-        guard text.starts(with: crypt) || text.first == UInt8(ascii: "$") else { throw .unknownScheme }
-        guard let hash = CryptHash(text.starts(with: crypt) ? text.dropFirst(crypt.count) : text) else {
-            throw .invalidHash
-        }
-        if decoyHash == nil { decoyHash = hash.decoy }
-        return .hashed(hash)
+        if case .hashed(let hash) = password, decoyHash == nil { decoyHash = hash.decoy }
+        return password
     }
 }
 

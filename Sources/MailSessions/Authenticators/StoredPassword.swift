@@ -5,17 +5,28 @@ package enum StoredPassword: Sendable {
     case plain(Secret)
     case hashed(CryptHash)
 
-    /// Nil for what is neither.
-    package init?(_ text: ArraySlice<UInt8>) {
+    /// What a text is not.
+    package enum Fault: Error, Sendable {
+        /// It begins as none of the three.
+        case scheme
+        /// Empty, or with a NUL.
+        case password
+        /// crypt(3) could check no password against it.
+        case hash
+    }
+
+    /// Reads one of the three forms.
+    package init(_ text: ArraySlice<UInt8>) throws(Fault) {
         let plain = "{PLAIN}".utf8
         let crypt = "{CRYPT}".utf8
         if text.starts(with: plain) {
             let password = text.dropFirst(plain.count)
-            guard !password.isEmpty, !password.contains(ASCII.nul) else { return nil }
+            guard !password.isEmpty, !password.contains(ASCII.nul) else { throw .password }
             self = .plain(Secret(password))
         } else {
+            guard text.starts(with: crypt) || text.first == UInt8(ascii: "$") else { throw .scheme }
             guard let hash = CryptHash(text.starts(with: crypt) ? text.dropFirst(crypt.count) : text) else {
-                return nil
+                throw .hash
             }
             self = .hashed(hash)
         }
@@ -26,18 +37,35 @@ package enum StoredPassword: Sendable {
     ///
     /// It blocks for as long as a hash takes. What is wrong takes as long, whatever is wrong with it
     /// (security-checklist G2): where there is no hash to check, `decoy` is checked. CRAM-MD5 and APOP need the
-    /// password itself; for them, too, a digest is made in each case.
+    /// password itself.
     package static func proven(
         by attempt: LoginAttempt, against stored: StoredPassword?, decoy: CryptHash
     ) -> Secret? {
         switch attempt.method {
         case .plain: provenPlain(attempt.password, stored, decoy)
-        case .cramMD5: provenDigest(attempt, stored, MessageDigest.cramMD5(challenge:password:))
-        case .apop: provenDigest(attempt, stored, MessageDigest.apop(salt:password:))
-        // Nothing is shown that could be compared.
-        default: nil
+        default: provenDigest(by: attempt, against: stored)
         }
     }
+
+    /// The same for a digest, which costs nothing worth a thread; nil for methods that show none. A digest is made
+    /// in each case.
+    static func provenDigest(by attempt: LoginAttempt, against stored: StoredPassword?) -> Secret? {
+        let digest: ([UInt8], Secret) -> [UInt8]?
+        switch attempt.method {
+        case .cramMD5: digest = MessageDigest.cramMD5(challenge:password:)
+        case .apop: digest = MessageDigest.apop(salt:password:)
+        default: return nil
+        }
+        let known: Secret? = if case .plain(let secret) = stored { secret } else { nil }
+        // A salt is there for both methods; without one nothing can be right.
+        let expected = digest(attempt.salt ?? [], known ?? nobodys)
+        let given = attempt.password.bytes.map { $0.isLetter ? $0 & 0xDF : $0 }
+        guard let expected, Secret(expected).equals(given), attempt.salt != nil else { return nil }
+        return known
+    }
+
+    /// What is compared with where there is no password.
+    static let nobodys = Secret(Array("no account has this password".utf8))
 
     private static func provenPlain(_ password: Secret, _ stored: StoredPassword?, _ decoy: CryptHash) -> Secret? {
         switch stored {
@@ -47,19 +75,6 @@ package enum StoredPassword: Sendable {
             _ = decoy.decoy.verify(password)
             return nil
         }
-    }
-
-    private static let nobodys = Secret(Array("no account has this password".utf8))
-
-    private static func provenDigest(
-        _ attempt: LoginAttempt, _ stored: StoredPassword?, _ digest: ([UInt8], Secret) -> [UInt8]?
-    ) -> Secret? {
-        let known: Secret? = if case .plain(let secret) = stored { secret } else { nil }
-        // A salt is there for both methods; without one nothing can be right.
-        let expected = digest(attempt.salt ?? [], known ?? nobodys)
-        let given = attempt.password.bytes.map { $0.isLetter ? $0 & 0xDF : $0 }
-        guard let expected, Secret(expected).equals(given), attempt.salt != nil else { return nil }
-        return known
     }
 }
 

@@ -35,8 +35,11 @@ struct MySQLAccount: Sendable {
     /// Reads the values of a row; those that are NULL are not among them.
     init(_ values: [MySQLColumn: [UInt8]]) throws(MySQLAnswerFault) {
         if let text = values[.password] {
-            guard let stored = StoredPassword(text[...]) else { throw .invalid(.password) }
-            password = stored
+            do throws(StoredPassword.Fault) {
+                password = try StoredPassword(text[...])
+            } catch {
+                throw .invalid(.password)
+            }
         }
         let text = MySQLAccount.texts(values)
         backEnd = try MySQLAccount.backEnd(text(.host), port: text(.port))
