@@ -29,19 +29,43 @@ import Testing
         }
     }
 
+    @Test("a certificate leads to the user's own mail, by way of the master user", arguments: [Mail.imap, .pop3])
+    func withMasterUser(mail: Mail) throws {
+        let master = Account(name: "proxy", password: "all powerful")
+        let more = { (certificates: Certificates) in
+            try certificates.stage.directory.write("master.password", "\(master.password)\n")
+            return ["proxy_master_user proxy;", "proxy_master_password_file master.password;"]
+        }
+        try run("cn", options: LoginOptions(master: master), more: more) { site, certificates in
+            try Dovecot.deliver(Messages.small(subject: "for-ann"), named: "1", to: .ann, on: site.stage)
+            let pair = try self.pair("ann", certificates)
+            let say =
+                mail == .imap
+                ? #""a1 AUTHENTICATE EXTERNAL =", "a2 STATUS INBOX (MESSAGES)""# : #""AUTH EXTERNAL =", "STAT""#
+            let report = try site.tlsClient(mail, "implicit", #"{"say": [\#(say)], \#(pair)}"#)
+            #expect(report.secure.count == 3, "\(report)")
+            #expect(report.secure.dropFirst().first?.hasPrefix(mail.loggedInPrefix) == true, "\(report)")
+            let count = mail == .imap ? "* STATUS INBOX (MESSAGES 1)" : "+OK 1 "
+            #expect(report.secure.last?.hasPrefix(count) == true, "\(report)")
+        }
+    }
+
     /// A certificate for Ann, as tls_client.py takes it.
     private func pair(_ name: String, _ certificates: Certificates) throws -> String {
         try certificates.issue(name, ["email:ann@example.test"], commonName: "ann", userID: "u7")
         return #""cert": "\#(certificates.path("\(name).pem"))", "key": "\#(certificates.path("\(name).key"))""#
     }
 
-    private func run(_ part: String, _ body: (Site, Certificates) throws -> Void) throws {
+    private func run(
+        _ part: String, options: LoginOptions = LoginOptions(),
+        more: @escaping (Certificates) throws -> [String] = { _ in [] }, _ body: (Site, Certificates) throws -> Void
+    ) throws {
         let directives = { (certificates: Certificates) in
-            [
+            try more(certificates) + [
                 "ssl_verify_client optional;", "ssl_client_certificate \(certificates.authorityFile);",
                 "ssl_client_identity \(part);", "imap_auth external;", "pop3_auth external;", "smtp_auth external;",
             ]
         }
-        try Site.runSecurely(implicitly: true, more: directives, body)
+        try Site.runSecurely(implicitly: true, options: options, more: directives, body)
     }
 }

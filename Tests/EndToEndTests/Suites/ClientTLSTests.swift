@@ -284,22 +284,23 @@ extension Site {
     /// A site whose gateway has TLS: from the first byte, or by STARTTLS.
     static func runSecurely(
         withPostfix: Bool = false, implicitly: Bool, parameters: String = "", workers: Int = 1,
-        main: [String] = [], directives: [String] = [],
-        more: (Certificates) -> [String] = { _ in [] }, _ body: (Site, Certificates) throws -> Void
+        main: [String] = [], directives: [String] = [], options: LoginOptions = LoginOptions(),
+        more: (Certificates) throws -> [String] = { _ in [] }, _ body: (Site, Certificates) throws -> Void
     ) throws {
         try Stage.run { stage in
             let certificates = try Certificates(on: stage)
             // mbsync knows no addresses in certificates, but it compares the common name.
             try certificates.issue(
                 "gateway", ["gateway.example.test", "IP:\(stage.host)"], commonName: stage.host)
-            let dovecot = try Dovecot(on: stage)
+            let dovecot = try Dovecot(on: stage, options: options)
             let postfix = withPostfix ? try Postfix(on: stage) : nil
             let smtp = try postfix?.smtp ?? ScriptedBackEnd(on: stage, .smtp, .ok).endpoint
             let auth = try AuthService(on: stage, servers: [.imap: dovecot.imap, .pop3: dovecot.pop3, .smtp: smtp])
             var configuration = try GatewayConfiguration(on: stage, auth: auth.endpoint)
             configuration.workers = workers
             configuration.main = main
-            configuration.mail += certificates.directives("gateway") + directives + more(certificates)
+            configuration.mail += certificates.directives("gateway") + directives
+            configuration.mail += try more(certificates)
             if !implicitly, !directives.contains(where: { $0.hasPrefix("starttls") }) {
                 configuration.mail.append("starttls on;")
             }

@@ -69,6 +69,29 @@ import Testing
         }
     }
 
+    #if PAM
+        @Test("auth_pam decides, the master user logs in")
+        func withPAM() throws {
+            try PAMSite.run(adjust: { configuration, stage in
+                let dovecot = try Dovecot(
+                    on: stage, accounts: [Self.account], options: LoginOptions(master: Self.master))
+                try stage.directory.write("master.password", "\(Self.master.password)\n")
+                configuration.mail += ["proxy_master_user proxy;", "proxy_master_password_file master.password;"]
+                for (index, endpoint) in [dovecot.imap, dovecot.pop3].enumerated() {
+                    configuration.servers[index].directives.removeLast()
+                    configuration.servers[index].directives.append("proxy_pass \(endpoint);")
+                }
+            }) { site in
+                for mail in [Mail.imap, .pop3] {
+                    let right = try site.logIn(mail)
+                    #expect(right.hasPrefix(mail.loggedInPrefix))
+                    let wrong = try site.logIn(mail, password: Self.account.password)
+                    #expect(wrong == mail.wrongCredentials)
+                }
+            }
+        }
+    #endif
+
     @Test("a wrong password of the master's is a temporary error, and no user's fault")
     func wrongMasterPassword() throws {
         try run(password: "wrong") { site, _ in
