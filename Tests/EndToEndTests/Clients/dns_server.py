@@ -4,6 +4,7 @@ Usage: dns_server.py HOST RECORDS SCRIPT
 
 SCRIPT is JSON: {"name kind": {...}} with the kinds A, AAAA and PTR and these keys:
   "data"      the addresses or names to answer with
+  "then"      the data from the second question on, if it is another
   "ttl"       their lifetime, 60 by default
   "rcode"     the response code, 0 by default
   "silent"    no answer at all
@@ -53,6 +54,8 @@ def answer(message):
         return b"\xff" * 40
     identity = message[:2] if not rule.get("wrong_id") else bytes([message[0] ^ 1, message[1]])
     values = rule.get("data", [])
+    if rule.get("then"):
+        rule["data"] = rule.pop("then")
     reply = identity + struct.pack("!BBHHHH", 0x81, 0x80 | rule.get("rcode", 0), 1, len(values), 0, 0) + asked
     for value in values:
         content = data(kind, value)

@@ -8,6 +8,8 @@ struct NameServer {
     /// What is answered to one question; see the script.
     struct Rule: Encodable, Sendable {
         var data: [String] = []
+        /// What is answered instead from the second question on; empty for the same.
+        var then: [String] = []
         var ttl = 60
         var rcode = 0
         var silent = false
@@ -16,7 +18,7 @@ struct NameServer {
         var loop = false
 
         enum CodingKeys: String, CodingKey {
-            case data, ttl, rcode, silent, garbage, loop
+            case data, then, ttl, rcode, silent, garbage, loop
             case wrongID = "wrong_id"
         }
     }

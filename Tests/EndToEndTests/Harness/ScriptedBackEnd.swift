@@ -13,11 +13,12 @@ struct ScriptedBackEnd {
     ///   - place: where it listens; nil for a port that the kernel chooses.
     init(on stage: Stage, _ mail: Mail, _ mode: Mode, name: String = "backend", at place: Endpoint? = nil) throws {
         records = stage.directory.path("received-\(name)-\(mail.rawValue)")
+        let host = place?.host ?? stage.host
         process = try stage.start(
             "\(name)-\(mail.rawValue)",
-            ["/usr/bin/python3", Stage.script("back_end.py"), stage.host, mail.rawValue, mode.rawValue, records]
+            ["/usr/bin/python3", Stage.script("back_end.py"), host, mail.rawValue, mode.rawValue, records]
                 + (place.map { ["\($0.port)"] } ?? []))
-        endpoint = Endpoint(host: stage.host, port: try process.announcedPort())
+        endpoint = Endpoint(host: host, port: try process.announcedPort())
     }
 
     /// What came after the login, of all sessions.

@@ -120,6 +120,32 @@ import Testing
         }
     }
 
+    @Test func theGuidesExampleDoesWhatTheGuideSays() throws {
+        let block = try #require(
+            DocumentedConfigurationTests.blocks.first { $0.place.hasPrefix("docs/guides/back-end-groups.md:") })
+        try Stage.run { stage in
+            let members = try (0..<3).map { try ScriptedBackEnd(on: stage, .imap, .ok, name: "member\($0)") }
+            let gate = try stage.freeEndpoint()
+            var text = block.completed.replacing("127.0.0.1:1143", with: "\(gate)")
+            for (address, member) in zip(["192.0.2.1:143", "192.0.2.2:143", "192.0.2.9:143"], members) {
+                text = text.replacing(address, with: "\(member.endpoint)")
+            }
+            let head =
+                "error_log \(stage.directory.path("gateway.log")) info; pid \(stage.directory.path("gateway.pid"));\n"
+            let configuration = try GatewayConfiguration(on: stage, auth: gate)
+            let gateway = try GatewayUnderTest(on: stage, configuration, text: head + text)
+            for member in members {
+                let client = try RawClient(gate)
+                _ = try client.line()
+                let answer = try client.logIn(.imap, as: .ann)
+                #expect(answer.hasPrefix("a1 OK"))
+                #expect(client.isAnswered(.imap))
+                member.process.stop()
+            }
+            #expect(gateway.log.contains("group: \"imap_servers\", upstream: \(members[2].endpoint)"), "the backup")
+        }
+    }
+
     @Test func connectionsComeFromTheAddressOfProxyBind() throws {
         try BackEndGroup.run([.ok], mail: ["proxy_bind 127.77.88.99;"]) { group in
             try group.expectLogin(0)

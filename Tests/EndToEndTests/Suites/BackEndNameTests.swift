@@ -109,6 +109,36 @@ import Testing
         }
     }
 
+    @Test func membersMoveWhenTheirNamesDo() throws {
+        try Stage.run { stage in
+            let first = try ScriptedBackEnd(on: stage, .imap, .ok)
+            let place = Endpoint(host: FreePorts().host, port: first.endpoint.port)
+            let second = try ScriptedBackEnd(on: stage, .imap, .ok, name: "second", at: place)
+            let names = try NameServer(
+                on: stage, ["members.example A": .init(data: [stage.host], then: [place.host], ttl: 1)])
+            var configuration = try GatewayConfiguration(on: stage, auth: stage.freeEndpoint())
+            configuration.servers = configuration.servers.filter { $0.mail == .imap }
+            configuration.mail[0] = BackEndGroup.accounts
+            configuration.mail += [
+                "resolver \(names.endpoint) ipv6=off;", "proxy_pass pool;",
+                "upstream pool { server members.example:\(place.port) resolve; }",
+            ]
+            let gateway = try GatewayUnderTest(on: stage, configuration)
+            let client = try gateway.greetedClient(.imap)
+            let answer = try client.ask("a1 LOGIN u0 x")
+            #expect(answer.hasPrefix("a1 OK"))
+            #expect(gateway.log.contains("upstream: \(first.endpoint)"))
+            // No name is looked up twice within five seconds.
+            try waitUntil("the move", within: .seconds(20)) {
+                let later = try gateway.greetedClient(.imap)
+                let answer = try later.ask("a1 LOGIN u0 x")
+                try #require(answer.hasPrefix("a1 OK"))
+                return gateway.log.contains("upstream: \(second.endpoint)")
+            }
+            #expect(client.isAnswered(.imap), "who is there stays there")
+        }
+    }
+
     @Test func whoIsKnownServesWhileANameCannotBeLookedUp() throws {
         try run(
             server: { _ in Endpoint(host: "pool", port: 0) },
