@@ -130,14 +130,14 @@ import Testing
     func `an account may name its back-end, a password cannot`(line: String, expected: BackEndChoice) throws {
         let accounts = try parse(line)
         #expect(accounts.backEnd(of: Array("a".utf8)) == expected)
-        #expect(accounts.nameBackEnds == (expected != .configured))
+        #expect(accounts.allNameBackEnds == (expected != .configured))
         #expect(accounts.backEnd(of: Array("b".utf8)) == .configured)
     }
 
     @Test func `a file names its back-ends only if all of it does`() throws {
-        #expect(try !parse("a:backend=x:{PLAIN}x\nb:{PLAIN}x").nameBackEnds)
-        #expect(try parse("a:backend=x:{PLAIN}x\nb:backend=y:{PLAIN}x").nameBackEnds)
-        #expect(try !parse("").nameBackEnds)
+        #expect(try !parse("a:backend=x:{PLAIN}x\nb:{PLAIN}x").allNameBackEnds)
+        #expect(try parse("a:backend=x:{PLAIN}x\nb:backend=y:{PLAIN}x").allNameBackEnds)
+        #expect(try !parse("").allNameBackEnds)
     }
 
     @Test(arguments: CryptHash.Method.allCases)

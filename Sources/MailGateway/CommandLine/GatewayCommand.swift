@@ -111,7 +111,7 @@ struct PAMHelperCommand: ParsableCommand {
         #if PAM
             throw ExitCode(PAMHelper.main(questions: questions, control: control))
         #else
-            Terminal.write("mailgateway: \(PAMKeeper.missing)")
+            Terminal.write("mailgateway: \(PAMDirectives.missing)")
             throw ExitCode(1)
         #endif
     }

@@ -178,7 +178,7 @@ struct ServerDraft: Sendable {
             let (directive, reason) =
                 switch authenticator {
                 case .http, .mysql: ("", "")
-                case .accounts(let accounts) where accounts.nameBackEnds: ("", "")
+                case .accounts(let accounts) where accounts.allNameBackEnds: ("", "")
                 case .accounts: ("auth_file", "Not every account names a back-end")
                 case .pam: ("auth_pam", "PAM names no back-end")
                 }

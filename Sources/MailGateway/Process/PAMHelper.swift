@@ -36,6 +36,8 @@
             // Modules start programs, which get signals as the system has them, not as a master does.
             for number in [SIGPIPE, SIGUSR1, SIGUSR2, SIGHUP] { _ = signal(number, SIG_DFL) }
             Signals.unblockAll()
+            // Inherited by us, and by no program that a module starts.
+            for descriptor in [questions, control] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
             do throws(StartFailure) {
                 try WorkerRole.keepSecrets()
             } catch {

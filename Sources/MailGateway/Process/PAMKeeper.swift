@@ -137,7 +137,7 @@ actor PAMKeeper {
 
     /// Waits for the end of a helper, or ends it when the scope is cancelled: whether that was it.
     private func end(of helper: Helper) async -> Bool {
-        let (process, log) = (helper.process, plan.log)
+        let process = helper.process
         do throws(IOError) {
             let exit = try await process.exit(scope: scope)
             let how =
@@ -146,7 +146,9 @@ actor PAMKeeper {
                 case .code(let code): "exited with code \(code)"
                 case .signal(let signal): "exited on signal \(signal)"
                 }
-            log.write(.alert, "PAM helper process \(process.id) \(how)")
+            // A terminal tells all processes to end, and the helper may be the first to do so.
+            let isAskedTo = exit == .signal(SIGINT) || exit == .signal(SIGTERM)
+            plan.log.write(isAskedTo ? .notice : .alert, "PAM helper process \(process.id) \(how)")
             return false
         } catch {
             // Whoever could have asked has gone. A module that hangs would not let it end by itself.

@@ -68,7 +68,7 @@ package struct AccountsFile: Sendable {
     package func backEnd(of login: [UInt8]) -> BackEndChoice { accounts[login]?.backEnd ?? .configured }
 
     /// Whether each account names its back-end, so that no other has to be configured.
-    package var nameBackEnds: Bool { accounts.values.allSatisfy { $0.backEnd != .configured } && !accounts.isEmpty }
+    package var allNameBackEnds: Bool { accounts.values.allSatisfy { $0.backEnd != .configured } && !accounts.isEmpty }
 
     /// Decides a login, or says which hash has to be checked off the ring.
     package func check(_ attempt: LoginAttempt) -> Decision {

@@ -346,6 +346,30 @@
             }
         }
 
+        /// What a worker could say that is not ours any more: the helper asks what it was told to, and goes on.
+        @Test func theHelperBelievesNoWorker() throws {
+            try Stage.run { stage in
+                try stage.directory.makeFolder("pam.d")
+                try PAMSite.write(
+                    ["auth required pam_permit.so", "account required pam_permit.so"], as: "mail", on: stage)
+                try PAMSite.write(
+                    ["auth required pam_permit.so", "account required pam_permit.so"], as: "other", on: stage)
+                let program = GatewayKind.mailgateway.command(checking: false, in: stage.directory)[0]
+                let result = try stage.runScript(
+                    "pam_questions.py", [stage.directory.path("pam.d"), program, "pam-helper"])
+                let (accepted, rejected) = ("1 0", "5 0")
+                let expected = [
+                    "right \(accepted)", "other-service \(rejected)", "other-directory \(rejected)",
+                    "system-directory \(rejected)", "path-as-service \(rejected)", "path-as-user \(rejected)",
+                    "two-users \(rejected)", "two-lines \(rejected)", "no-password \(rejected)", "cut \(rejected)",
+                    "trailing \(rejected)", "nothing \(rejected)", "endless none", "no-way-back none",
+                    "two-ways-back \(rejected)", "no-service-any-more \(rejected)", "without-a-master \(rejected)",
+                    "exit 0",
+                ]
+                #expect(result.output.split(separator: "\n").map(String.init) == expected, "\(result)")
+            }
+        }
+
         @Test func theGatewayEndsWithItsHelper() throws {
             try PAMSite.run { site in
                 let helper = try site.helper()

@@ -27,11 +27,14 @@ enum PAMDirectives {
         #endif
     }
 
+    /// What is said where it cannot.
+    static let missing = "\"auth_pam\" is not built in"
+
     private static let service = ValueSyntax<[AuthenticatorSettings]>(.oneOrTwo, "*service* [confdir=*directory*]") {
         (statement, previous, context) throws(ConfigurationError) in
         guard isBuiltIn else {
             throw statement.error(
-                "\"auth_pam\" is not built in", accepted: "Build with the package trait PAM, which needs libpam.")
+                missing, accepted: "Build with the package trait PAM, which needs libpam.")
         }
         let name = statement.arguments[0]
         guard isServiceName(name) else {
