@@ -107,6 +107,8 @@ import Testing
             let scope = try #require(cancelled.relay?.scope)
             let turn = kernel.turns + 3
             kernel.onTurn = { if $0 == turn { scope.cancel() } }
+            // Else the kernel would hold the scope, and with it the executor that holds the kernel, for ever.
+            defer { kernel.onTurn = nil }
             await cancelled.relay?.run()
             #expect(cancelled.relay?.end == .cancelled)
         }

@@ -175,6 +175,24 @@ import Testing
 
     // MARK: What is agreed on
 
+    @Test("so many certificates may stand between a client's and its authority's", arguments: [(0, false), (1, true)])
+    func verificationDepth(_ depth: Int, isGood: Bool) throws {
+        var fixture = TLSFixture()
+        let middle = TestAuthority(name: "Middle", issuedBy: fixture.authority)
+        let issued = middle.issue(["ann"])
+        fixture.client.common.identities = [
+            TLSIdentity(
+                certificate: TLSText(name: "chain.pem", content: Secret(issued.certificate + middle.certificate)),
+                key: TLSText(name: "key.pem", content: Secret(issued.key)))
+        ]
+        fixture.server.verification = .optional
+        fixture.server.namedAuthorities = TLSText(name: "ca", content: Secret(fixture.authority.certificate))
+        fixture.server.common.verificationDepth = depth
+        let pair = try fixture.pair().settle()
+        #expect(pair.isOpen && pair.server.facts.peerCertificate != nil)
+        #expect((pair.server.facts.verificationCode == 0) == isGood)
+    }
+
     @Test("ALPN: our protocol, or none; any other is refused (security-checklist A5)")
     func applicationProtocols() throws {
         var fixture = TLSFixture()

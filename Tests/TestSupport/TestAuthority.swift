@@ -18,14 +18,28 @@ package final class TestAuthority {
     private let own: OpaquePointer
     private var serial = 100
 
+    /// A new authority whose certificate another has issued.
+    package init(name: String, issuedBy parent: TestAuthority) {
+        self.name = name
+        parent.serial += 1
+        unsafe key = TestAuthority.makeKey(.ecdsa)
+        unsafe own = TestAuthority.makeCertificate(
+            subject: name, issuer: parent.name, key: key, signer: parent.key, serial: parent.serial, days: -1..<3650,
+            extensions: TestAuthority.extensions)
+    }
+
     /// A new authority; its certificate is self-signed.
     package init(name: String = "Test Authority", kind: KeyKind = .ecdsa) {
         self.name = name
         unsafe key = TestAuthority.makeKey(kind)
         unsafe own = TestAuthority.makeCertificate(
             subject: name, issuer: name, key: key, signer: key, serial: 1, days: -1..<3650,
-            extensions: [(NID_basic_constraints, "critical,CA:TRUE"), (NID_key_usage, "critical,keyCertSign,cRLSign")])
+            extensions: TestAuthority.extensions)
     }
+
+    private static let extensions = [
+        (NID_basic_constraints, "critical,CA:TRUE"), (NID_key_usage, "critical,keyCertSign,cRLSign"),
+    ]
 
     deinit {
         unsafe EVP_PKEY_free(key)

@@ -24,8 +24,8 @@ enum MailDirectives {
         "server_name", in: [.mail, .server], .text("name"), shown: "the host name",
         "The name in greetings, in replies to HELO and EHLO, in salts, and in HELO towards SMTP back-ends. Servers "
             + "with TLS may share an address: clients that ask for a name at the beginning of TLS (SNI) get the server "
-            + "of that name, else of the longest wildcard such as `*.example.org`, else the first one. Behind STARTTLS "
-            + "the commands stay those of the first server; certificate, logins and back-ends are those of the named.")
+            + "of that name, else of the longest wildcard such as `*.example.org`, else the first one, and from there "
+            + "on are that server's in everything.")
 
     static let timeout = Setting(
         "timeout", in: [.mail, .server], .time, default: "60s",
