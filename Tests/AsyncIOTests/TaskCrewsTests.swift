@@ -44,11 +44,11 @@ struct TaskCrewsTests {
     ) async throws {
         let before = site.waiters.count
         for _ in 0..<count {
-            crews.hireAlike(into: &group) { crew in
-                {
+            crews.hire(into: &group) { crew, members in
+                crew.addTask {
                     await Waiter<Void>.wait { site.waiters.append(Waiting($0)) }
                     site.ended += 1
-                    crew.leave()
+                    members.leave()
                 }
             }
         }

@@ -13,8 +13,11 @@ package final class TaskCrews: @unchecked Sendable {
     /// A walk over so many is nothing beside what ends; and a crew's own task is little beside so many.
     package static let membersMaximum = 64
 
-    /// What a member does.
-    package typealias Work = @Sendable @isolated(any) () async -> Void
+    /// Adds a member to the group of a crew, as one child task; its last act is `leave()` of the crew.
+    ///
+    /// It adds the task itself, because a closure written where the task is added needs the fewest frames: what a task
+    /// waits in lasts as long as its session.
+    package typealias Start = (inout DiscardingTaskGroup, TaskCrew) -> Void
 
     private let executor: RingExecutor
     /// Those with vacancies.
@@ -27,26 +30,16 @@ package final class TaskCrews: @unchecked Sendable {
     /// How many crews there are.
     package var count: Int { open.count + full.count }
 
-    /// Starts a member; a crew that must be added is a child of `group`.
-    /// - Parameter member: makes what the member does; its last act is `leave()` of the crew.
-    package func hire(
-        into group: inout DiscardingTaskGroup, _ member: (TaskCrew) -> Work
-    ) {
+    /// Has a member started; a crew that must be added is a child of `group`.
+    package func hire(into group: inout DiscardingTaskGroup, _ start: @escaping Start) {
         let crew = vacant(in: &group)
-        assign(TaskCrew.Member(work: member(crew)), to: crew)
+        crew.add(start)
+        guard crew.members == TaskCrews.membersMaximum else { return }
+        open.removeLast()
+        full.insert(ObjectIdentifier(crew))
     }
 
-    /// The same where all members do the same: it is made once for each crew, since each closure lasts as long as
-    /// who does it.
-    package func hireAlike(
-        into group: inout DiscardingTaskGroup, _ member: (TaskCrew) -> Work
-    ) {
-        let crew = vacant(in: &group)
-        let task = crew.alike ?? TaskCrew.Member(work: member(crew))
-        crew.alike = task
-        assign(task, to: crew)
-    }
-
+    /// The last of `open`.
     private func vacant(in group: inout DiscardingTaskGroup) -> TaskCrew {
         executor.checkIsolated()
         precondition(!isClosed, "hired after the last")
@@ -55,14 +48,6 @@ package final class TaskCrews: @unchecked Sendable {
         open.append(crew)
         group.addTask { await crew.work() }
         return crew
-    }
-
-    /// - Parameter crew: the last of `open`.
-    private func assign(_ member: TaskCrew.Member, to crew: TaskCrew) {
-        crew.add(member)
-        guard crew.members == TaskCrews.membersMaximum else { return }
-        open.removeLast()
-        full.insert(ObjectIdentifier(crew))
     }
 
     /// No more will be hired: each crew ends with its last member.
@@ -84,17 +69,10 @@ package final class TaskCrews: @unchecked Sendable {
 /// One group of at most `TaskCrews.membersMaximum` child tasks.
 // Safety: as `TaskCrews`.
 package final class TaskCrew: @unchecked Sendable {
-    /// A structure around it, for a function that passes through generic code is wrapped anew each time.
-    fileprivate struct Member {
-        let work: TaskCrews.Work
-    }
-
     private unowned let crews: TaskCrews
     /// Those that were hired and have not left.
     fileprivate private(set) var members = 0
-    private var arrivals: [Member] = []
-    /// What all of them do, where they do the same.
-    fileprivate var alike: Member?
+    private var arrivals: [TaskCrews.Start] = []
     private var isDismissed = false
     private var waiter: Waiter<Void>?
 
@@ -106,16 +84,14 @@ package final class TaskCrew: @unchecked Sendable {
         crews.vacated(self)
     }
 
-    fileprivate func add(_ member: Member) {
+    fileprivate func add(_ start: @escaping TaskCrews.Start) {
         members += 1
-        arrivals.append(member)
+        arrivals.append(start)
         waiter.take()?.resume(returning: ())
     }
 
     fileprivate func dismiss() {
         isDismissed = true
-        // It may hold the crew.
-        alike = nil
         waiter.take()?.resume(returning: ())
     }
 
@@ -131,7 +107,7 @@ package final class TaskCrew: @unchecked Sendable {
     fileprivate func work() async {
         await withDiscardingTaskGroup { group in
             while true {
-                for member in arrivals { group.addTask(operation: member.work) }
+                for start in arrivals { start(&group, self) }
                 arrivals.removeAll()
                 if isDismissed { return }
                 await Waiter.wait { wait(with: $0) }

@@ -5,7 +5,9 @@
 package struct Waiter<Value: Sendable>: ~Copyable {
     private let continuation: UnsafeContinuation<Value, Never>
 
-    private init(_ continuation: UnsafeContinuation<Value, Never>) { unsafe self.continuation = continuation }
+    /// Of a task that has parked itself, for where the frame of `wait` would be one too many; it must be consumed.
+    @unsafe
+    package init(_ continuation: UnsafeContinuation<Value, Never>) { unsafe self.continuation = continuation }
 
     /// Parks the current task and hands its waiter to `store`.
     package static func wait(_ store: (consuming Waiter) -> Void) async -> Value {

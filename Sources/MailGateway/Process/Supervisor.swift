@@ -180,8 +180,8 @@ actor Supervisor {
                 let acceptor = Acceptor(listening: listener.descriptor, scope: scope)
                 while let connection = await accept(from: acceptor, scope) {
                     if let session = await admission.admit(connection, from: listener.serial) {
-                        crews.hire(into: &logins) { crew in
-                            {
+                        crews.hire(into: &logins) { group, crew in
+                            group.addTask {
                                 if await session.logIn() { await loggedIn.add(session) }
                                 crew.leave()
                             }
@@ -207,7 +207,16 @@ actor Supervisor {
         let crews = TaskCrews(on: executor)
         await withDiscardingTaskGroup { relays in
             while await loggedIn.hasNext() {
-                crews.hireAlike(into: &relays) { crew in { await loggedIn.relayNext(in: crew) } }
+                crews.hire(into: &relays) { group, crew in
+                    group.addTask {
+                        // What this task waits in is held as long as the session, so it waits for the relay directly.
+                        let session = loggedIn.next()
+                        // Safety: the relay resumes its waiter exactly once, when all of it is over.
+                        await unsafe withUnsafeContinuation { unsafe session.beginRelay(Waiter($0)) }
+                        session.conclude()
+                        crew.leave()
+                    }
+                }
             }
             crews.close()
         }

@@ -40,22 +40,14 @@ package actor LoggedInSessions {
         return true
     }
 
-    /// One of the sessions that `hasNext` announced; called on the executor's thread.
-    private nonisolated func next() -> MailSession {
+    /// One of the sessions that `hasNext` announced.
+    ///
+    /// Called on the executor's thread, where every task of a worker is: a call into the actor would be one more frame
+    /// in a task that waits for hours.
+    package nonisolated func next() -> MailSession {
         assumeIsolated { sessions in
             sessions.announced -= 1
             return sessions.waiting.removeFirst()
         }
-    }
-
-    /// Relays one of the sessions that `hasNext` announced, to its end; for a member of `crew` that does nothing else.
-    ///
-    /// What its task waits in is held as long as the session, so it waits for the relay directly: what has to be done
-    /// on the executor is done by assuming to be there, where every task of a worker is, and not by calls into actors.
-    package nonisolated func relayNext(in crew: TaskCrew) async {
-        let session = next()
-        await Waiter.wait { session.beginRelay($0) }
-        session.conclude()
-        crew.leave()
     }
 }
