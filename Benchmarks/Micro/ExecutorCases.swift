@@ -1,6 +1,7 @@
 import AsyncIO
 import CYardstick
 import Glibc
+import Synchronization
 
 extension MicroBenchmark {
     /// The executor on io_uring: what waiting costs.
@@ -49,13 +50,12 @@ extension MicroBenchmark {
         let executor = RingExecutor(kernel: try Ring(buffers: BufferPool(count: 64, size: 16 << 10)))
         let failure = Failure()
         executor.run {
-            do { try await body(executor) } catch { failure.error = error }
+            do { try await body(executor) } catch { failure.error.withLock { $0 = error } }
         }
-        if let error = failure.error { throw error }
+        if let error = failure.error.withLock({ $0 }) { throw error }
     }
 
-    // Safety: written by the task that `run` waits for, on the one thread there is.
-    private final class Failure: @unchecked Sendable {
-        var error: (any Error)?
+    private final class Failure: Sendable {
+        let error = Mutex<(any Error)?>(nil)
     }
 }
