@@ -13,8 +13,8 @@ struct GatewayCommand: ParsableCommand {
         version: "mailgateway \(versionNumber)",
         subcommands: [
             RunCommand.self, CheckCommand.self, StopCommand.self, QuitCommand.self, ReloadCommand.self,
-            ReopenCommand.self, UpgradeCommand.self, DirectivesCommand.self, PasswdCommand.self, WorkerCommand.self,
-            PAMHelperCommand.self, DemoBackEndCommand.self,
+            ReopenCommand.self, UpgradeCommand.self, DirectivesCommand.self, ExplainCommand.self, PasswdCommand.self,
+            WorkerCommand.self, PAMHelperCommand.self, DemoBackEndCommand.self,
         ])
 
     /// The program's beginning: nginx's command line where the first word is one of its letters.

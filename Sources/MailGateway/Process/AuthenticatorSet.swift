@@ -30,9 +30,15 @@ struct AuthenticatorSet: Sendable {
         databases = MySQLPools(executor: executor, previous: previous?.databases)
     }
 
-    /// The authenticators of a server, in their order.
+    /// Who decides about the logins of a server.
     /// - Parameter resolver: of the server's `resolver`.
     mutating func chain(for server: ServerSettings, resolver: Resolver?) -> any Authenticator {
+        let chain = AuthenticatorChain(authenticators(for: server, resolver: resolver))
+        return server.cache.map { CachingAuthenticator(chain, $0, for: server.mailProtocol, on: executor) } ?? chain
+    }
+
+    /// The authenticators of a server, in their order.
+    mutating func authenticators(for server: ServerSettings, resolver: Resolver?) -> [any Authenticator] {
         var authenticators: [any Authenticator] = []
         for settings in server.authenticators {
             switch settings {
@@ -46,8 +52,7 @@ struct AuthenticatorSet: Sendable {
             case .pam(let settings): authenticators.append(PAMAuthenticator(settings, asking: pam))
             }
         }
-        let chain = AuthenticatorChain(authenticators)
-        return server.cache.map { CachingAuthenticator(chain, $0, for: server.mailProtocol, on: executor) } ?? chain
+        return authenticators
     }
 
     private mutating func service(_ settings: AuthHTTPSettings, _ resolver: Resolver?) -> AuthHTTPService {

@@ -2,6 +2,7 @@ import AsyncIO
 
 /// Decides by an accounts file; the back-end is the configured one.
 package struct AccountsAuthenticator: Authenticator {
+    package let directive = "auth_file"
     private let accounts: AccountsFile
     private let hashing: BlockingPool
 
@@ -31,5 +32,11 @@ package struct AccountsAuthenticator: Authenticator {
     /// Whoever is not in the file may be known elsewhere.
     private func refuse(_ attempt: LoginAttempt) -> LoginDecision {
         accounts.knows(attempt.login) ? .wrongCredentials(attempt) : .unknown
+    }
+
+    package func locate(
+        _ user: [UInt8], in scope: CancellationScope
+    ) async throws(AuthenticatorFailure) -> UserLocation {
+        accounts.knows(user) ? .known(accounts.backEnd(of: user)) : .unknown
     }
 }

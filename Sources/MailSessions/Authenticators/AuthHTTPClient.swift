@@ -14,6 +14,7 @@ import AsyncIO
 /// (ring-facts.md §8). A kept connection may have been closed by the service meanwhile: if it ends
 /// before a byte of the answer came, the question is asked once more over a new one.
 package struct AuthHTTPClient: Authenticator {
+    package let directive = "auth_http"
     private let services: [AuthHTTPService]
     private let mailProtocol: MailProtocol
     /// There is a `proxy_pass`, to which success without a server leads.

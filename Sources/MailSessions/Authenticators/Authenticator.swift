@@ -19,11 +19,35 @@ package protocol Authenticator: Sendable {
         _ attempt: LoginAttempt, of client: ClientFacts, in scope: CancellationScope,
         report: (AuthenticatorFailure) -> Void
     ) async throws(AuthenticatorFailure) -> LoginDecision
+
     /// What was decided about `attempt` did not lead to a login at the back-end: it is asked anew the next time.
     func forget(_ attempt: LoginAttempt, of client: ClientFacts) async
+
+    /// The directive by which it is configured.
+    var directive: String { get }
+
+    /// What it knows of a user without a password, for `mailgateway explain`; nobody is let in by it.
+    func locate(_ user: [UInt8], in scope: CancellationScope) async throws(AuthenticatorFailure) -> UserLocation
+}
+
+/// What an authenticator knows of a user whose password it was not shown.
+package enum UserLocation: Sendable {
+    /// It has the user, whose mail is there if the password is right.
+    /// `security` is what it demands of the connection there; nil for what `proxy_ssl` says.
+    case known(BackEndChoice, security: BackEndSecurity? = nil)
+    /// The next authenticator is asked.
+    case unknown
+    /// It says nothing without a password.
+    case needsPassword
 }
 
 extension Authenticator {
     /// Most remember nothing.
     package func forget(_ attempt: LoginAttempt, of client: ClientFacts) async {}
+
+    package var directive: String { "authenticator" }
+
+    package func locate(
+        _ user: [UInt8], in scope: CancellationScope
+    ) async throws(AuthenticatorFailure) -> UserLocation { .needsPassword }
 }

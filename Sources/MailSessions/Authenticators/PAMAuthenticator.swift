@@ -19,6 +19,7 @@ package struct PAMAuthenticator: Authenticator {
     /// answer at once for whom they do not know, and compute a hash for others (security-checklist G2).
     package static let refusalStep = Duration.milliseconds(250)
 
+    package let directive = "auth_pam"
     private let settings: PAMSettings
     private let asker: QuestionAsker
 

@@ -106,6 +106,15 @@ package struct BackEndBalancer: Sendable {
         return peers[chosen]
     }
 
+    /// Where a user is on the circle of `hash … consistent`: the hash of its name, and the number of the first point
+    /// behind it among all points; nil with other methods.
+    package func point(of key: [UInt8]) -> (hash: UInt32, point: Int, count: Int)? {
+        guard let circle else { return nil }
+        var hash = CRC32()
+        hash.add(key)
+        return (hash.value, circle.point(for: hash.value), circle.count)
+    }
+
     /// How many peers a session may still try.
     package func remaining(_ walk: BackEndWalk) -> Int { peers.indices.count { isCandidate($0, walk) } }
 
@@ -234,9 +243,7 @@ package struct BackEndBalancer: Sendable {
     private mutating func onCircle(_ candidates: [Int], _ walk: inout BackEndWalk, at now: Instant) -> Int? {
         guard let circle else { return nil }
         if walk.rehashes == 0 {
-            var hash = CRC32()
-            hash.add(walk.key)
-            walk.hash = UInt32(circle.point(for: hash.value))
+            walk.hash = UInt32(point(of: walk.key)?.point ?? 0)
             walk.rehashes = 1
         }
         while walk.looks <= BackEndBalancer.looksMaximum {

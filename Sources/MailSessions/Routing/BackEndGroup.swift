@@ -40,12 +40,15 @@ package actor BackEndGroup {
     /// The next back-end for a session, with a place taken in its connections; nil when none is left.
     ///
     /// Throws `noPlace` when the worker has none.
-    func next(_ walk: inout BackEndWalk) throws(IOError) -> BackEndBalancer.Peer? {
+    package func next(_ walk: inout BackEndWalk) throws(IOError) -> BackEndBalancer.Peer? {
         isInUse = true
         guard let peer = balancer.choose(&walk, at: executor.now, random: &chance) else { return nil }
         guard peer.connections.take() else { throw .noPlace }
         return peer
     }
+
+    /// Where a user is on the circle of `hash … consistent`; nil with other methods.
+    package func point(of key: [UInt8]) -> (hash: UInt32, point: Int, count: Int)? { balancer.point(of: key) }
 
     /// How many back-ends a session may still try.
     func remaining(_ walk: BackEndWalk) -> Int { balancer.remaining(walk) }
@@ -64,7 +67,9 @@ package actor BackEndGroup {
     /// Looks up the members whose time is over; returns the names that could not be, once for each time.
     ///
     /// While others are known, it waits no longer than `HostAddresses.patience` for all of them.
-    func refresh(until deadline: Instant, in scope: CancellationScope) async -> [(name: String, failure: DNSFailure)] {
+    package func refresh(until deadline: Instant, in scope: CancellationScope) async -> [(
+        name: String, failure: DNSFailure
+    )] {
         var failures: [(name: String, failure: DNSFailure)] = []
         var limit: Instant?
         for (number, member) in settings.members.enumerated() where member.resolves {

@@ -15,7 +15,7 @@ package struct BackEndRouter: Sendable {
     }
 
     /// What an authenticator's choice means.
-    enum Target: Sendable {
+    package enum Target: Sendable {
         case addresses([SocketAddress])
         case group(BackEndGroup)
     }
@@ -24,7 +24,7 @@ package struct BackEndRouter: Sendable {
     package func group(named name: String) -> BackEndGroup? { groups[name.lowercased()] }
 
     /// Finds out what a name stands for, hosts' within `deadline`; at least one address.
-    func target(
+    package func target(
         named name: String, deadline: Instant, in scope: CancellationScope
     ) async throws(DNSFailure) -> Target {
         if let group = group(named: name) { return .group(group) }

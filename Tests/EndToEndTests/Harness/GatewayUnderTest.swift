@@ -38,7 +38,7 @@ enum GatewayKind: String, Sendable {
     }
 
     /// The debug build of the product, which lies beside the test bundle.
-    private static let builtProduct =
+    static let builtProduct =
         URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
         .appendingPathComponent("mailgateway").path
 }

@@ -3,6 +3,7 @@
 
     /// Decides by what a database says of the login name.
     package struct MySQLAuthenticator: Authenticator {
+        package let directive = "auth_mysql"
         private let pool: MySQLPool
         private let mailProtocol: MailProtocol
 
@@ -23,7 +24,7 @@
                 attempt: attempt, values: pool.settings.query.values(for: attempt.login, of: client, mailProtocol))
             do throws(DatabaseFailure) {
                 switch try await pool.verdict(on: question, in: scope) {
-                case .unknown: return .unknown
+                case .unknown, .found: return .unknown
                 case .wrong: return .wrongCredentials(attempt)
                 case .refused(let refusal): return .refuse(text: refusal.text, code: nil, wait: refusal.wait)
                 case .accepted(let account, let password):
@@ -32,6 +33,25 @@
                     credentials.security = account.security
                     return .accept(account.backEnd, credentials)
                 }
+            } catch {
+                throw .database("\(pool.settings.server)", error)
+            }
+        }
+
+        package func locate(
+            _ user: [UInt8], in scope: CancellationScope
+        ) async throws(AuthenticatorFailure) -> UserLocation {
+            guard user.isText else { return .unknown }
+            let nobody = LoginAttempt(method: .plain, login: user, password: Secret([]), number: 1)
+            let here = ClientFacts(address: .unix(""), localAddress: .unix(""))
+            let values = pool.settings.query.values(for: user, of: here, mailProtocol)
+            let question = MySQLQuestion(
+                attempt: nobody, values: values, isLookup: true)
+            do throws(DatabaseFailure) {
+                guard case .found(let account) = try await pool.verdict(on: question, in: scope) else {
+                    return .unknown
+                }
+                return .known(account.backEnd, security: account.security)
             } catch {
                 throw .database("\(pool.settings.server)", error)
             }

@@ -64,6 +64,7 @@
                 close()
                 throw error
             }
+            if question.isLookup { return account.map { .found($0) } ?? .unknown }
             if case .hashed(let hash) = account?.password { decoy = hash.decoy }
             let password = StoredPassword.proven(by: question.attempt, against: account?.password, decoy: decoy)
             guard let account else { return .unknown }

@@ -6,6 +6,8 @@
         var attempt: LoginAttempt
         /// For the placeholders, in their order.
         var values: [[UInt8]]
+        /// Nobody logs in: the password does not matter.
+        var isLookup = false
     }
 
     /// What a database, and the check of the password, say about a login.
@@ -16,6 +18,8 @@
         case wrong
         /// The password is right, and the account is not to be let in.
         case refused(MySQLRefusal)
+        /// There is an account; its password was not asked for.
+        case found(MySQLAccount)
         /// The password is right; it is the one of the account.
         case accepted(MySQLAccount, Secret)
     }
