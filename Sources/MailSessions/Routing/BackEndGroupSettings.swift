@@ -49,7 +49,7 @@ package struct BackEndGroupSettings: Sendable, Hashable {
         }
     }
 
-    /// The weight of one connection's choice.
+    /// How one of the members is chosen.
     package enum Balancing: Sendable, Hashable {
         /// Smooth weighted round robin.
         case roundRobin
