@@ -86,15 +86,19 @@ struct Measure: ParsableCommand {
         let laboratory = try Laboratory(cores: cores, directory: directory)
         defer { laboratory.close() }
         var report = Report(circumstances: circumstances)
-        for scenario in scenarios {
-            try compare(systems.filter { $0.dialect.serves(scenario) }, scenario, laboratory, &report)
-            Announcement.write(report.table(of: scenario))
+        // What was measured before something failed is not thrown away.
+        let result = Result {
+            for scenario in scenarios {
+                try compare(systems.filter { $0.dialect.serves(scenario) }, scenario, laboratory, &report)
+                Announcement.write(report.table(of: scenario))
+            }
         }
         if let json { try report.writeJSON(to: json) }
         if let plot {
             let picture = RatioPlot(report, scenarios: scenarios)
             try picture.svg.write(toFile: plot, atomically: true, encoding: .utf8)
         }
+        try result.get()
     }
 
     /// All rounds of one scenario: A B A B …, so that what disturbs one system disturbs its neighbour, too.

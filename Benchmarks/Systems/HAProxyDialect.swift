@@ -11,6 +11,8 @@ struct HAProxyDialect: ServerDialect {
 
     func serves(_ scenario: Scenario) -> Bool {
         guard scenario.load.security == .none || scenario.load.security == .tls else { return false }
+        // Its threads share the open files of one process: it cannot hold more by having more of them.
+        if scenario.load.workers > 1, scenario.unit == .idleSession { return false }
         switch scenario.unit {
         case .mebibyte: return true
         case .roundTrip, .idleSession: return bufferSize == nil
@@ -27,11 +29,11 @@ struct HAProxyDialect: ServerDialect {
         return """
             global
                 nbthread \(plan.load.workers)
-                maxconn \(plan.load.connections)
+                maxconn \(plan.load.connections / 2)
                 \(bufferSize.map { "tune.bufsize \($0)" } ?? "")
             defaults
                 mode tcp
-                maxconn \(plan.load.connections)
+                maxconn \(plan.load.connections / 2)
                 timeout connect 10s
                 timeout client 1h
                 timeout server 1h

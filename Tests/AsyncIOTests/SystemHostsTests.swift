@@ -55,18 +55,24 @@ import Testing
     }
 
     @Test func `whoever gives up does not end the question, and a full pool refuses`() async throws {
-        let gate = Lock(false)
+        let (gate, isAtWork) = (Lock(false), Lock(false))
         let pool = BlockingPool(threads: 1, queueMaximum: 1)
         let isOpen: @Sendable () -> Bool = { gate.withLock { $0 } }
         try await KernelTests.run(.epoll) { executor in
             let scope = CancellationScope(on: executor)
             let hosts = SystemHosts(on: executor, pool: pool) { name in
-                while name == "slow.example", !isOpen() { sched_yield() }
+                while name == "slow.example", !isOpen() {
+                    isAtWork.withLock { $0 = true }
+                    sched_yield()
+                }
                 return .success(Self.found)
             }
             await #expect(throws: DNSFailure.timedOut) {
                 let deadline = executor.now + .milliseconds(20)
                 return try await hosts.answer(ofHost: "slow.example", deadline: deadline, scope: scope)
+            }
+            while !isAtWork.withLock({ $0 }) {
+                try await executor.sleep(until: executor.now + .milliseconds(1), scope: scope)
             }
             // One is at work, one may wait, the third is one too many.
             await #expect(throws: DNSFailure.timedOut) {
