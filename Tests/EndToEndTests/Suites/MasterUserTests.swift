@@ -47,7 +47,7 @@ import Testing
             }
             let methods = try site.auth.requests.compactMap { $0["Auth-Method"] }
             #expect(methods == ["plain", "cram-md5", "oauthbearer", "plain", "apop", "xoauth2"])
-            #expect(textOfFile(dovecot.log).contains("user=<ann>"))
+            try waitUntil("Dovecot's line") { textOfFile(dovecot.log).contains("user=<ann>") }
         }
     }
 

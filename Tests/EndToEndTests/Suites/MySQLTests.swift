@@ -37,7 +37,7 @@
                 let answer = try client.ask("a1 LOGIN ann@sales.test front")
                 #expect(answer.hasPrefix("a1 OK"))
                 #expect(client.isAnswered(.imap))
-                #expect(textOfFile(dovecot.log).contains("Login: user=<ann>"))
+                try waitUntil("Dovecot's line") { textOfFile(dovecot.log).contains("Login: user=<ann>") }
             }
         }
 
@@ -164,6 +164,27 @@
                 let hosts = try site.database.run(
                     "SELECT host FROM information_schema.processlist WHERE user = 'gateway'")
                 #expect(hosts == "localhost\n")
+            }
+        }
+
+        @Test("explain looks a user up without a password") func explained() throws {
+            try Stage.run { stage in
+                let backEnd = try ScriptedBackEnd(on: stage, .imap, .ok)
+                let database = try Database(on: stage, [Database.Row(.ann, at: backEnd.endpoint)])
+                var configuration = try GatewayConfiguration(on: stage, auth: database.endpoint)
+                configuration.mail = try database.directives()
+                _ = try GatewayUnderTest.write(configuration, on: stage)
+                func explain(_ user: String) throws -> CommandResult {
+                    try stage.run([
+                        GatewayKind.builtProduct, "explain", user, "--protocol", "imap", "-p", stage.directory.path,
+                        "-c", "gateway.conf",
+                    ])
+                }
+                let known = try explain(Account.ann.name)
+                #expect(known.output.contains("authenticator: auth_mysql knows \"\(Account.ann.name)\""), "\(known)")
+                #expect(known.output.contains("used: \(backEnd.endpoint)"))
+                let stranger = try explain("' OR '1'='1")
+                #expect(stranger.output.contains("the login would be refused"), "\(stranger)")
             }
         }
 
