@@ -53,6 +53,18 @@ final class TLSPair {
         clientSays("again")
     }
 
+    /// Whether the second of two connections goes on with the session of the first.
+    static func isResumed(_ first: TLSContext, _ second: TLSContext, client: TLSContext) -> Bool {
+        var results: [Bool] = []
+        for server in [first, second] {
+            let pair = TLSPair(server, client).settle()
+            pair.serverSays("behind the ticket")
+            pair.settle()
+            results.append(pair.isOpen && pair.server.facts.isResumed)
+        }
+        return results == [false, true]
+    }
+
     func takeServerText() -> String { String(decoding: heardByServer.takeAll(), as: UTF8.self) }
     func takeClientText() -> String { String(decoding: heardByClient.takeAll(), as: UTF8.self) }
 

@@ -6,18 +6,6 @@ import Testing
 
 /// Sessions gone on with.
 @Suite struct TLSResumptionTests {
-    /// Whether the second of two connections goes on with the session of the first.
-    private func isResumed(_ first: TLSContext, _ second: TLSContext, client: TLSContext) -> Bool {
-        var results: [Bool] = []
-        for server in [first, second] {
-            let pair = TLSPair(server, client).settle()
-            pair.serverSays("behind the ticket")
-            pair.settle()
-            results.append(pair.isOpen && pair.server.facts.isResumed)
-        }
-        return results == [false, true]
-    }
-
     private func isResumed(
         _ fixture: TLSFixture, _ other: TLSFixture? = nil, seeds: (TLSTicketSeed, TLSTicketSeed)? = nil
     ) throws -> Bool {
@@ -25,7 +13,7 @@ import Testing
         let first = try fixture.serverContext(seed: seeds?.0 ?? seed)
         let second = try (other ?? fixture).serverContext(seed: seeds?.1 ?? seed)
         // In one process: not the ticket but the cache could be what serves.
-        return isResumed(first, second, client: try fixture.clientContext())
+        return TLSPair.isResumed(first, second, client: try fixture.clientContext())
     }
 
     @Test("by tickets, also at another worker with the same seed", arguments: [TLSVersions.v1_2, .v1_3])
@@ -46,7 +34,7 @@ import Testing
         for (cache, expected) in [(TLSSessionCache.kept(10), true), (.none, false), (.off, false)] {
             fixture.server.cache = cache
             let server = try fixture.serverContext()
-            #expect(isResumed(server, server, client: try fixture.clientContext()) == expected, "\(cache)")
+            #expect(TLSPair.isResumed(server, server, client: try fixture.clientContext()) == expected, "\(cache)")
         }
     }
 

@@ -88,18 +88,6 @@ import Testing
         #expect((0..<first.slotCount).allSatisfy { first.entry(in: $0) == nil }, "and wiped by who kept it")
     }
 
-    /// Whether the second of two connections goes on with the session of the first.
-    private func isResumed(_ first: TLSContext, _ second: TLSContext, client: TLSContext) -> Bool {
-        var results: [Bool] = []
-        for server in [first, second] {
-            let pair = TLSPair(server, client).settle()
-            pair.serverSays("behind the ticket")
-            pair.settle()
-            results.append(pair.isOpen && pair.server.facts.isResumed)
-        }
-        return results == [false, true]
-    }
-
     private func contexts(
         _ fixture: TLSFixture, labels: [String] = ["", ""], kept: Int? = nil
     ) throws -> [TLSContext] {
@@ -121,11 +109,11 @@ import Testing
         var fixture = TLSFixture()
         fixture.server.common.versions = version
         let servers = try contexts(fixture, kept: kept)
-        #expect(isResumed(servers[0], servers[1], client: try fixture.clientContext()))
-        #expect(isResumed(servers[1], servers[1], client: try fixture.clientContext()))
+        #expect(TLSPair.isResumed(servers[0], servers[1], client: try fixture.clientContext()))
+        #expect(TLSPair.isResumed(servers[1], servers[1], client: try fixture.clientContext()))
         // The memory makes the difference.
         servers[1].sharedSessions = nil
-        #expect(!isResumed(servers[0], servers[1], client: try fixture.clientContext()))
+        #expect(!TLSPair.isResumed(servers[0], servers[1], client: try fixture.clientContext()))
     }
 
     @Test(
@@ -134,7 +122,7 @@ import Testing
         var fixture = TLSFixture()
         fixture.server.common.versions = version
         let servers = try contexts(fixture, labels: ["one", "other"])
-        #expect(!isResumed(servers[0], servers[1], client: try fixture.clientContext()))
+        #expect(!TLSPair.isResumed(servers[0], servers[1], client: try fixture.clientContext()))
     }
 
     @Test("a session that was given up is not gone on with")

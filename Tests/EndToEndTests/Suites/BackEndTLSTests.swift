@@ -126,18 +126,25 @@ import Testing
         }
     }
 
-    @Test(
-        "a back-end that cannot prove who it is gets no credential (security-checklist A4)",
-        arguments: ["wrong name", "expired", "untrusted"], ["on", "starttls"])
-    func unconvincing(what: String, security: String) throws {
+    /// Back-ends whose certificate has a wrong name, is expired or is untrusted, as `what` says.
+    private func runUnconvincing(
+        _ what: String, _ security: String, mails: [Mail] = [.imap, .pop3],
+        _ body: (Site, Dovecot, Certificates) throws -> Void
+    ) throws {
         try run(
             security, names: [what == "wrong name" ? "other.example.test" : "address"],
             directives: { certificates in
                 guard what == "untrusted" else { return trusting(certificates) }
                 let stranger = try? Certificates(on: certificates.stage, folder: "stranger")
                 return ["proxy_ssl_trusted_certificate \(stranger?.authorityFile ?? "");"]
-            }, days: what == "expired" ? -20 ..< -10 : -1..<90
-        ) { site, dovecot, _ in
+            }, days: what == "expired" ? -20 ..< -10 : -1..<90, mails: mails, body)
+    }
+
+    @Test(
+        "a back-end that cannot prove who it is gets no credential (security-checklist A4)",
+        arguments: ["wrong name", "expired", "untrusted"], ["on", "starttls"])
+    func unconvincing(what: String, security: String) throws {
+        try runUnconvincing(what, security) { site, dovecot, _ in
             for mail in [Mail.imap, .pop3] {
                 let client = try site.gateway.greetedClient(mail)
                 #expect(try client.logIn(mail, as: .ann) == mail.internalError)
@@ -155,14 +162,7 @@ import Testing
         "a Postfix that cannot prove who it is gets no credential (security-checklist A4)", .needsPostfix,
         arguments: ["wrong name", "expired", "untrusted"], ["on", "starttls"])
     func unconvincingPostfix(what: String, security: String) throws {
-        try run(
-            security, names: [what == "wrong name" ? "other.example.test" : "address"],
-            directives: { certificates in
-                guard what == "untrusted" else { return trusting(certificates) }
-                let stranger = try? Certificates(on: certificates.stage, folder: "stranger")
-                return ["proxy_ssl_trusted_certificate \(stranger?.authorityFile ?? "");"]
-            }, days: what == "expired" ? -20 ..< -10 : -1..<90, mails: [.smtp]
-        ) { site, _, _ in
+        try runUnconvincing(what, security, mails: [.smtp]) { site, _, _ in
             let client = try site.gateway.greetedClient(.smtp)
             #expect(try client.logIn(.smtp, as: .ann) == Mail.smtp.internalError)
             try waitUntil("the reason in the log") {
