@@ -1,4 +1,5 @@
 import AsyncIO
+import MailSessions
 
 /// How the questions, answers, notes and outcomes of one kind of dialogue are written in transcripts.
 package struct Vocabulary<Subject: Dialogue> {

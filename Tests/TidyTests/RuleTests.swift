@@ -8,7 +8,7 @@ import Testing
 
     @Test("find the sources") func sourcesAreFound() {
         #expect(SourceFile.all.count > 20)
-        #expect(SourceFile.all.contains { $0.path == "Sources/AsyncIO/Dialogue/Dialogue.swift" })
+        #expect(SourceFile.all.contains { $0.path == "Sources/MailSessions/Dialogue/Dialogue.swift" })
     }
 
     /// A file that breaks exactly one rule, and its like that does not.

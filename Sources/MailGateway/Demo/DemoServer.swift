@@ -1,4 +1,5 @@
 import AsyncIO
+import MailSessions
 
 /// What the demo's three servers share: they say what is ready, ask the store, end, or read on.
 protocol DemoServer: Dialogue

@@ -1,4 +1,5 @@
 import AsyncIO
+import MailSessions
 import TestSupport
 import Testing
 

@@ -1,3 +1,5 @@
+import AsyncIO
+
 /// What a dialogue wants done next.
 package enum Step<Question: Sendable, Note: Sendable, Outcome: Sendable>: Sendable {
     /// Deliver these bytes to the peer, then call `next()` again.

@@ -1,3 +1,5 @@
+import AsyncIO
+
 /// Carries bytes between a dialogue and a socket: the one place of a login that awaits.
 ///
 /// Consecutive sends leave together, and with the receive that follows them in one kernel call.
@@ -31,8 +33,11 @@ package struct Conversation: Sendable {
     /// Runs a dialogue that neither asks nor reports, nor begins with TLS.
     package func run<D: Dialogue>(_ dialogue: inout D) async throws(IOError) -> D.Outcome
     where D.Question == Never, D.Note == Never, D.Answer == Never {
+        func answer(_ question: Never) -> Never {}
         // Where no TLS is to be had: never go on in clear.
-        try await run(&dialogue, startTLS: { (_, _) async throws(IOError) in throw .tls(.notConfigured) })
+        return try await run(
+            &dialogue, note: { _ in }, startTLS: { (_, _) async throws(IOError) in throw .tls(.notConfigured) },
+            answer: answer)
     }
 
     /// Runs `dialogue` to its outcome.
@@ -49,6 +54,7 @@ package struct Conversation: Sendable {
         defer { wipe(&output) }
         while true {
             switch dialogue.next() {
+            case .send(var bytes) where output.isEmpty: swap(&output, &bytes)
             case .send(var bytes):
                 output.append(contentsOf: bytes)
                 wipe(&bytes)
