@@ -35,6 +35,13 @@ package struct ByteQueue: Sendable {
         unsafe storage.withUnsafeBytes { unsafe Array($0[start + range.lowerBound..<start + range.upperBound]) }
     }
 
+    /// The readable bytes in `range` as a secret, with no other copy on the way.
+    package func secret(in range: Range<Int>) -> Secret {
+        unsafe storage.withUnsafeBytes {
+            unsafe Secret($0[start + range.lowerBound..<start + range.upperBound])
+        }
+    }
+
     /// Everything readable, copied; the queue keeps it.
     package var bytes: [UInt8] { self[0..<count] }
 

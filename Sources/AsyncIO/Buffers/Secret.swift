@@ -50,6 +50,9 @@ package final class Secret: Sendable, Hashable, CustomStringConvertible, CustomR
     /// Whether any byte satisfies `predicate`.
     package func contains(where predicate: (UInt8) -> Bool) -> Bool { unsafe storage.contains(where: predicate) }
 
+    /// The bytes in `range` as a secret of their own.
+    package func part(_ range: Range<Int>) -> Secret { unsafe Secret(storage[range]) }
+
     /// Compares in a time that depends on the lengths only (security-checklist G3).
     package func equals(_ other: [UInt8]) -> Bool {
         unsafe other.withUnsafeBytes { unsafe equals($0) }

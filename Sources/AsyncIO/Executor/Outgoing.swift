@@ -25,7 +25,7 @@ final class Outgoing {
     private var message: UnsafeMutableRawPointer?
 
     /// Takes a copy of `bytes`.
-    init(copying bytes: [UInt8]) {
+    init(copying bytes: ArraySlice<UInt8>) {
         unsafe payload = .allocate(byteCount: bytes.count, alignment: 1)
         unsafe payload.copyBytes(from: bytes)
         vector = []

@@ -91,7 +91,7 @@ final class RelayDirection: RelayHalf {
 
     private func startSending(_ relay: Relay) {
         if !spill.isEmpty {
-            send(.send, Outgoing(copying: spill), relay)
+            send(.send, Outgoing(copying: spill[...]), relay)
             wipe(&spill)
         } else if !queue.isEmpty {
             sendStarted = relay.executor.now

@@ -137,9 +137,10 @@ package struct Socket: Sendable {
 
     private func sendAsItIs(_ bytes: [UInt8], _ deadline: Instant) async throws(IOError) {
         guard !bytes.isEmpty else { return }
+        let taken = try sendWhatFits(bytes).value(of: .send)
+        guard taken < bytes.count else { return }
         let completion = await executor.perform(
-            .send, on: descriptor, deadline: deadline, scope: scope,
-            outgoing: Outgoing(copying: bytes))
+            .send, on: descriptor, deadline: deadline, scope: scope, outgoing: Outgoing(copying: bytes[taken...]))
         _ = try completion.value(of: .send)
     }
 
@@ -147,13 +148,35 @@ package struct Socket: Sendable {
     private func exchangeAsItIs(
         _ bytes: [UInt8], _ deadline: Instant, take: (RawSpan) -> Void
     ) async throws(IOError) -> Int {
-        guard !bytes.isEmpty else { return try hand(await receiveAsItIs(deadline, false), to: take) }
+        let sent = bytes.isEmpty ? Completion(result: 0) : try sendWhatFits(bytes)
+        if sent.result >= 0, sent.result < bytes.count {
+            return try await exchangeInTurns(bytes[Int(sent.result)...], deadline, take: take)
+        }
+        let completion = await executor.perform(
+            .receive(expectsSilence: !bytes.isEmpty), on: descriptor, deadline: deadline, scope: scope)
+        // Who has gone may have said something before; the rest of its failures are those of the send.
+        if completion.result <= 0 { _ = try sent.value(of: .send) }
+        return try hand(completion, to: take)
+    }
+
+    /// Sends what the socket takes at once, which is nearly always all that a login has to say: a plain call is
+    /// cheaper than an operation, and leaves no copy of a password behind.
+    private func sendWhatFits(_ bytes: [UInt8]) throws(IOError) -> Completion {
         guard !scope.isCancelled else { throw .cancelled }
+        let taken = executor.kernel.sendAtOnce(bytes, on: descriptor)
+        return Completion(result: taken == -Int(EAGAIN) ? 0 : Int32(taken))
+    }
+
+    /// The same for what the socket does not take at once.
+    private func exchangeInTurns(
+        _ bytes: ArraySlice<UInt8>, _ deadline: Instant, take: (RawSpan) -> Void
+    ) async throws(IOError) -> Int {
         let sending = BackgroundSend()
         sending.operation = executor.start(
             .send, on: descriptor, deadline: deadline, scope: scope, handler: sending,
             outgoing: Outgoing(copying: bytes))
-        let completion = await receiveAsItIs(deadline, true)
+        let completion = await executor.perform(
+            .receive(expectsSilence: true), on: descriptor, deadline: deadline, scope: scope)
         if completion.result > 0 {
             // Copied out at once: the send may wait for long, and a lent buffer must not wait with it.
             let count = try hand(completion, to: take)
@@ -168,11 +191,6 @@ package struct Socket: Sendable {
         let isCancelledByUs = sent.result == -ECANCELED && !scope.isCancelled
         if sent.result < 0, !isCancelledByUs { _ = try sent.value(of: .send) }
         return try hand(completion, to: take)
-    }
-
-    private func receiveAsItIs(_ deadline: Instant, _ expectsSilence: Bool) async -> Completion {
-        await executor.perform(
-            .receive(expectsSilence: expectsSilence), on: descriptor, deadline: deadline, scope: scope)
     }
 
     /// Shows what was received to `take`, then overwrites it and gives the buffer back.

@@ -68,6 +68,7 @@ import Testing
     @Test("a service that only ever says WAIT is given up", arguments: MailProtocol.allCases)
     func endlessWait(_ mailProtocol: MailProtocol) async throws {
         var scene = SimulationScene.loggingIn(mailProtocol)
+        scene.capacities = 1024...2048
         scene.service = .plays([
             .hear(line: "GET / HTTP/1.1"), .say(line: "HTTP/1.1 200 OK\r\nAuth-Status: WAIT\r\nConnection: close\r\n"),
         ])

@@ -24,6 +24,8 @@ struct SimulationScene: Sendable {
     var configure: @Sendable (inout ServerSettings) -> Void = { _ in }
     /// `worker_connections`.
     var places = 64
+    /// What sockets hold: more than any question, where a service answers before it has read all of it.
+    var capacities = 16...512
     /// Zones of shared memory, by name.
     var zones: [String: SharedZone] = [:]
 
@@ -59,7 +61,9 @@ struct SimulationScene: Sendable {
     func play(seed: UInt64 = 1) async throws -> Outcome {
         let scene = self
         return try await onExecutor {
-            SimulatedKernel(seed: seed)
+            let kernel = SimulatedKernel(seed: seed)
+            kernel.capacities = scene.capacities
+            return kernel
         } _: { executor in
             guard let kernel = executor.kernel as? SimulatedKernel else { preconditionFailure("made otherwise") }
             let connections = ConnectionBudget(maximum: scene.places)
@@ -102,7 +106,7 @@ struct SimulationScene: Sendable {
         let elapsed = executor.now - start
         open.cancel()
         await gatewayEnded
-        await asked.kept.retire()
+        asked.kept.retire()
         served.cancel()
         await serviceEnded
         await backEndEnded
