@@ -16,17 +16,17 @@ import Testing
                 #expect(budget.take())
                 let number = try kernel.openSocket(for: .ipv4(.loopback, port: 1))
                 numbers.append(number)
-                await kept.keep(Descriptor(adopting: number, of: executor, place: budget), to: address)
+                kept.keep(Descriptor(adopting: number, of: executor, place: budget), to: address)
             }
-            #expect(await kept.count == maximum)
+            #expect(kept.count == maximum)
             #expect(kernel.openConnections == maximum)
             #expect(budget.count == maximum)
             if maximum > 0 {
-                #expect(await kept.take(to: [address])?.connection.number == numbers[maximum - 1])
+                #expect(kept.take(to: [address])?.connection.number == numbers[maximum - 1])
                 #expect(kernel.openConnections == maximum - 1, "whoever takes a connection owns it")
             }
-            await kept.retire()
-            #expect(await kept.take(to: [address]) == nil)
+            kept.retire()
+            #expect(kept.take(to: [address]) == nil)
             #expect(kernel.openConnections == 0)
             #expect(budget.count == 0)
         }
@@ -41,13 +41,13 @@ import Testing
             var numbers: [Int32] = []
             for address in [new, old, old] {
                 numbers.append(try kernel.openSocket(for: address))
-                await kept.keep(Descriptor(adopting: numbers[numbers.count - 1], of: executor), to: address)
+                kept.keep(Descriptor(adopting: numbers[numbers.count - 1], of: executor), to: address)
             }
-            let taken = await kept.take(to: [new, .unix("/x")])
+            let taken = kept.take(to: [new, .unix("/x")])
             #expect(taken?.connection.number == numbers[0])
             #expect(taken?.address == new)
             #expect(kernel.openConnections == 1)
-            #expect(await kept.count == 0)
+            #expect(kept.count == 0)
         }
     }
 }

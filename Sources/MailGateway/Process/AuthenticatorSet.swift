@@ -66,7 +66,7 @@ struct AuthenticatorSet: Sendable {
 
     /// Keeps no more idle connections, but for those of services that `successor` asks too.
     func retire(for successor: AuthenticatorSet?) async {
-        for (settings, service) in services where successor?.services[settings] == nil { await service.kept.retire() }
+        for (settings, service) in services where successor?.services[settings] == nil { service.kept.retire() }
         await databases.retire(for: successor?.databases)
     }
 }

@@ -106,7 +106,7 @@ package struct AuthHTTPClient: Authenticator {
         _ question: Question, _ report: (AuthenticatorFailure) -> Void
     ) async throws(AuthenticatorFailure) -> Answer {
         var last: AuthenticatorFailure?
-        for service in await inOrder() {
+        for service in services.count == 1 ? services : await inOrder() {
             if let last { report(last) }
             do throws(AuthenticatorFailure) {
                 let found = try await ask(service, question, report)
@@ -114,7 +114,7 @@ package struct AuthHTTPClient: Authenticator {
                 if case .invalid(.status(let status)) = found.answer, (500...599).contains(status) {
                     throw AuthenticatorFailure.fault(found.address, .status(status))
                 }
-                await service.recover()
+                if services.count > 1 { await service.recover() }
                 return found
             } catch {
                 guard error.leadsToNextService else { throw error }
@@ -144,9 +144,13 @@ package struct AuthHTTPClient: Authenticator {
         var request = AuthHTTPRequest(
             settings: service.settings, mailProtocol: mailProtocol, attempt: question.attempt, client: question.client)
         request.needsPassword = needsPassword(question.attempt)
-        let (addresses, failure) = await service.addresses(in: scope)
-        if let failure { report(.unresolved(service.settings.host, failure)) }
-        if let (connection, address) = await service.kept.take(to: addresses) {
+        var addresses = service.settings.addresses
+        if service.isNamed {
+            let (known, failure) = await service.addresses(in: scope)
+            addresses = known
+            if let failure { report(.unresolved(service.settings.host, failure)) }
+        }
+        if let (connection, address) = service.kept.take(to: addresses) {
             var exchange = AuthHTTPExchange(request)
             do throws(IOError) {
                 let socket = Socket(connection, scope: scope)
@@ -187,7 +191,7 @@ package struct AuthHTTPClient: Authenticator {
         let outcome = try await Conversation(over: socket, timeout: service.settings.timeout, deadline: deadline)
             .run(&exchange)
         // Bytes behind an answer would be taken for the next one's.
-        if outcome.isReusable, exchange.input.isEmpty { await service.kept.keep(socket.handle, to: address) }
+        if outcome.isReusable, exchange.input.isEmpty { service.kept.keep(socket.handle, to: address) }
         return outcome.answer
     }
 }

@@ -46,7 +46,7 @@ struct AuthHTTPHead: Sendable {
     /// Takes one line of the head in, the blank one excepted.
     mutating func take(_ line: ReplyLine) throws(AuthHTTPFault) {
         defer { sawFirstLine = true }
-        if !sawFirstLine, line.text.starts(with: Array("HTTP/".utf8)) { return try takeStatusLine(line) }
+        if !sawFirstLine, line.text.starts(with: "HTTP/".utf8) { return try takeStatusLine(line) }
         try takeHeader(line)
     }
 
@@ -54,35 +54,38 @@ struct AuthHTTPHead: Sendable {
     var isInterim: Bool { (100...199).contains(status) }
 
     private mutating func takeStatusLine(_ line: ReplyLine) throws(AuthHTTPFault) {
-        guard !line.text.contains(ASCII.cr) else { throw .response }
-        let words = line.text.split(separator: ASCII.space, maxSplits: 2)
-        persists = words[0].elementsEqual("HTTP/1.1".utf8)
-        guard words.count > 1, words[1].count == 3, let code = number(words[1]), code >= 100 else { throw .response }
+        let text = line.text
+        guard !text.contains(ASCII.cr) else { throw .response }
+        let version = text.prefix { $0 != ASCII.space }
+        persists = version.elementsEqual("HTTP/1.1".utf8)
+        let digits = text.dropFirst(version.count).drop { $0 == ASCII.space }.prefix { $0 != ASCII.space }
+        guard digits.count == 3, let code = number(digits), code >= 100 else { throw .response }
         status = code
         if status == 204 || status == 304 { bodyLength = .counted(0) }
     }
 
     private mutating func takeHeader(_ line: ReplyLine) throws(AuthHTTPFault) {
-        let name = line.text.prefix { $0 != UInt8(ascii: ":") }
+        let text = line.text
+        let name = text.prefix { $0 != UInt8(ascii: ":") }
         guard let first = name.first, first.isLetter || first.isDigit,
-            name.allSatisfy({ $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "-") }), !line.text.contains(ASCII.cr)
+            name.allSatisfy({ $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "-") }), !text.contains(ASCII.cr)
         else { throw .header }
-        let value = trimmed(line.text.dropFirst(name.count + 1))
-        switch String(decoding: name, as: UTF8.self).lowercased() {
-        case "auth-status": takeDecision(value)
-        case "auth-server": server = Array(value)
-        case "auth-port": port = Array(value)
-        case "auth-user": login = Array(value)
-        case "auth-pass": password = Secret(value)
-        case "auth-wait": if let seconds = number(value) { wait = duration(seconds) }
-        case "auth-ssl-backend": backEndSecurity = Array(value)
-        case "auth-ssl-backend-name": backEndName = Array(value)
-        case "auth-error-code": takeErrorCode(value)
-        case "auth-error-sasl": takeErrorChallenge(value)
-        case "auth-smtp": takeSMTPAuth(value)
-        case "connection": takeConnection(value)
-        case "content-length": takeContentLength(value)
-        case "transfer-encoding": takeTransferEncoding(value)
+        let value = trimmed(text.dropFirst(name.count + 1))
+        switch name.asciiUppercased {
+        case "AUTH-STATUS": takeDecision(value)
+        case "AUTH-SERVER": server = Array(value)
+        case "AUTH-PORT": port = Array(value)
+        case "AUTH-USER": login = Array(value)
+        case "AUTH-PASS": password = Secret(value)
+        case "AUTH-WAIT": if let seconds = number(value) { wait = duration(seconds) }
+        case "AUTH-SSL-BACKEND": backEndSecurity = Array(value)
+        case "AUTH-SSL-BACKEND-NAME": backEndName = Array(value)
+        case "AUTH-ERROR-CODE": takeErrorCode(value)
+        case "AUTH-ERROR-SASL": takeErrorChallenge(value)
+        case "AUTH-SMTP": takeSMTPAuth(value)
+        case "CONNECTION": takeConnection(value)
+        case "CONTENT-LENGTH": takeContentLength(value)
+        case "TRANSFER-ENCODING": takeTransferEncoding(value)
         default: break
         }
     }
@@ -128,8 +131,8 @@ struct AuthHTTPHead: Sendable {
     }
 
     private mutating func takeConnection(_ value: ArraySlice<UInt8>) {
-        let options = value.split(separator: UInt8(ascii: ",")).map { trimmed($0).asciiUppercased }
-        if options.contains("CLOSE") { persists = false }
+        let options = value.split(separator: UInt8(ascii: ","))
+        if options.contains(where: { trimmed($0).equals("CLOSE") }) { persists = false }
     }
 
     private mutating func takeContentLength(_ value: ArraySlice<UInt8>) {
@@ -141,7 +144,7 @@ struct AuthHTTPHead: Sendable {
     }
 
     private mutating func takeTransferEncoding(_ value: ArraySlice<UInt8>) {
-        guard bodyLength == .unknown, value.asciiUppercased == "CHUNKED" else {
+        guard bodyLength == .unknown, value.equals("CHUNKED") else {
             persists = false
             return
         }
@@ -153,8 +156,13 @@ struct AuthHTTPHead: Sendable {
     }
 
     private func number(_ digits: ArraySlice<UInt8>) -> Int? {
-        guard !digits.isEmpty, digits.allSatisfy(\.isDigit) else { return nil }
-        return Int(String(decoding: digits, as: UTF8.self))
+        guard !digits.isEmpty else { return nil }
+        var number = 0
+        for digit in digits {
+            guard digit.isDigit, number <= (Int.max - 9) / 10 else { return nil }
+            number = number * 10 + Int(digit - UInt8(ascii: "0"))
+        }
+        return number
     }
 
     /// Without the spaces and tabs around it (RFC 9110 §5.5).

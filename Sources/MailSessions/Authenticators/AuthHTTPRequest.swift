@@ -46,17 +46,28 @@ package struct AuthHTTPRequest: Sendable {
         return lines.bytes
     }
 
-    /// Bytes that are enough for the whole request: escaping makes at most three of one, and 4096 hold
-    /// all names and short values.
+    /// Bytes that are enough for the whole request: escaping makes at most three of one.
     private var room: Int {
-        let certificate = client.tls?.certificate
-        let texts = [settings.uri, settings.host, certificate?.subject, certificate?.issuer, certificate?.pem]
-        let envelope = [attempt.envelope?.helo, attempt.envelope?.mailFrom, attempt.envelope?.recipient]
-        let values = [attempt.login.count, attempt.password.count, attempt.salt?.count ?? 0]
-        let lengths =
-            values + texts.map { $0?.utf8.count ?? 0 } + envelope.map { $0?.count ?? 0 }
-            + settings.headers.map { $0.name.utf8.count + $0.value.utf8.count + 4 }
-        return 4096 + 3 * lengths.reduce(0, +)
+        var texts = settings.uri.utf8.count + settings.host.utf8.count + client.hostName.utf8.count
+        texts += attempt.login.count + attempt.password.count + (attempt.salt?.count ?? 0)
+        for header in settings.headers { texts += header.name.utf8.count + header.value.utf8.count + 4 }
+        // All names and short values, of what there may be beside.
+        var room = 512
+        if client.proxyAddresses != nil { room += 512 }
+        if let envelope = attempt.envelope {
+            room += 64
+            texts += (envelope.helo?.count ?? 0) + (envelope.mailFrom?.count ?? 0) + (envelope.recipient?.count ?? 0)
+        }
+        if let tls = client.tls {
+            room += 512
+            texts += tls.version.utf8.count + tls.cipher.utf8.count + (tls.verification?.utf8.count ?? 0)
+            if let certificate = tls.certificate {
+                texts += certificate.subject.utf8.count + certificate.issuer.utf8.count
+                texts += certificate.serial.utf8.count + certificate.fingerprint.utf8.count
+                texts += certificate.pem?.utf8.count ?? 0
+            }
+        }
+        return room + 3 * texts
     }
 
     private func addProxyAddresses(to lines: inout HeaderLines) {
@@ -98,34 +109,38 @@ private struct HeaderLines {
     init(_ requestLine: String, room: Int) {
         bytes = []
         bytes.reserveCapacity(room)
-        bytes += .line(requestLine)
+        bytes.append(contentsOf: requestLine.utf8)
+        bytes.endLine()
     }
 
     /// Adds the blank line.
-    mutating func end() { bytes += [ASCII.cr, ASCII.lf] }
+    mutating func end() { bytes.endLine() }
 
     /// Adds a header whose control bytes become `%XX`; spaces and `%` stay as they are.
-    mutating func add(_ name: String, _ value: [UInt8]) {
+    mutating func add(_ name: String, _ value: some Collection<UInt8>) {
         add(name, value, escapes: \.isControl)
     }
 
     /// The same for text.
-    mutating func add(_ name: String, _ value: String) { add(name, Array(value.utf8)) }
+    mutating func add(_ name: String, _ value: String) { add(name, value.utf8) }
 
     /// Adds a header whose 00–20 and `%` become `%XX`; a decoder finds every byte again.
     mutating func add(_ name: String, escaped value: [UInt8]) {
         add(name, value) { $0 <= ASCII.space || $0 == UInt8(ascii: "%") }
     }
 
-    private mutating func add(_ name: String, _ value: [UInt8], escapes: (UInt8) -> Bool) {
-        bytes += Array("\(name): ".utf8)
+    private mutating func add(_ name: String, _ value: some Collection<UInt8>, escapes: (UInt8) -> Bool) {
+        bytes.append(contentsOf: name.utf8)
+        bytes.append(UInt8(ascii: ":"))
+        bytes.append(ASCII.space)
         for byte in value {
             if escapes(byte) {
-                bytes += [UInt8(ascii: "%")] + hexadecimal(byte)
+                bytes.append(UInt8(ascii: "%"))
+                bytes.appendHexadecimal(byte)
             } else {
                 bytes.append(byte)
             }
         }
-        bytes += [ASCII.cr, ASCII.lf]
+        bytes.endLine()
     }
 }

@@ -14,6 +14,8 @@ package actor AuthHTTPService {
     private let executor: RingExecutor
     /// nil where the configuration has addresses in numbers.
     private let host: HostAddresses?
+    /// Its address may change.
+    nonisolated var isNamed: Bool { host != nil }
     private var failedUntil: Instant?
 
     /// - Parameters:

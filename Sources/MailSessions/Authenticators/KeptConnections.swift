@@ -17,25 +17,31 @@ package actor KeptConnections {
     }
 
     /// How many are kept at present.
-    package var count: Int { idle.count }
+    package nonisolated var count: Int { assumeIsolated { $0.idle.count } }
 
     /// Hands out the connection to one of `addresses` that was used last; nil when there is none. Those to
-    /// where the service is no more are closed.
-    package func take(to addresses: [SocketAddress]) -> (connection: Descriptor, address: SocketAddress)? {
-        while let newest = idle.popLast() {
-            if addresses.contains(newest.address) { return newest }
+    /// where the service is no more are closed. As with all that is here, whoever asks is on the executor's thread.
+    package nonisolated func take(
+        to addresses: [SocketAddress]
+    ) -> (connection: Descriptor, address: SocketAddress)? {
+        assumeIsolated { kept in
+            while let newest = kept.idle.popLast() {
+                if addresses.contains(newest.address) { return newest }
+            }
+            return nil
         }
-        return nil
     }
 
     /// Keeps `connection`, which leads to `address`, unless there are enough; then it is closed.
-    package func keep(_ connection: Descriptor, to address: SocketAddress) {
-        if idle.count < maximum { idle.append((connection, address)) }
+    package nonisolated func keep(_ connection: Descriptor, to address: SocketAddress) {
+        assumeIsolated { if $0.idle.count < $0.maximum { $0.idle.append((connection, address)) } }
     }
 
     /// Closes all, and keeps none from now on: the service is not asked any more, but by those who ask already.
-    package func retire() {
-        maximum = 0
-        idle.removeAll()
+    package nonisolated func retire() {
+        assumeIsolated { kept in
+            kept.maximum = 0
+            kept.idle.removeAll()
+        }
     }
 }

@@ -26,6 +26,6 @@ enum MessageDigest {
     }
 
     private static func text(_ digest: some Sequence<UInt8>) -> [UInt8] {
-        digest.flatMap(hexadecimal)
+        digest.reduce(into: []) { $0.appendHexadecimal($1) }
     }
 }

@@ -119,7 +119,10 @@ package struct IMAPBackEnd: BackEndLogin {
             return .line([], answer)
         case .userContinuation(let password) where line.begins(with: "+"):
             state = .passwordContinuation(password: password)
-            return login + Array(" ".utf8) + literal(password.count, synchronising: true)
+            var line = login
+            line.append(ASCII.space)
+            line.append(literal: password.count, isSynchronising: true)
+            return line
         case .passwordContinuation(let password) where line.begins(with: "+"):
             state = .result
             return .line([], password)
@@ -141,7 +144,7 @@ package struct IMAPBackEnd: BackEndLogin {
     }
 
     private func isTaggedOK(_ line: ReplyLine) -> Bool {
-        line.text.starts(with: tag) && line.text.dropFirst(tag.count).prefix(3).asciiUppercased == " OK"
+        line.text.starts(with: tag) && line.text.dropFirst(tag.count).begins(with: " OK")
     }
 
     /// All of the login was sent.
@@ -189,25 +192,41 @@ package struct IMAPBackEnd: BackEndLogin {
         hasSentCredentials = true
         var exchange = exchange
         let command = exchange.command(
-            tag + Array(" AUTHENTICATE".utf8), limit: offer.takesInitialResponses ? .max : 0)
+            tag + Array(" AUTHENTICATE".utf8), limit: offer.contains(.initialResponses) ? .max : 0)
         state = .authenticating(exchange)
         return command
     }
 
     private mutating func command(with password: Secret, _ offer: IMAPCapabilities) -> [UInt8] {
         hasSentCredentials = true
-        let verb = tag + Array(" LOGIN ".utf8)
+        var line: [UInt8] = []
+        // Enough for all, for growing would leave a password in freed memory.
+        line.reserveCapacity(tag.count + login.count + password.count + 64)
+        line += tag
+        line.append(contentsOf: " LOGIN ".utf8)
         guard offer.allowsLiteral(login.count), offer.allowsLiteral(password.count) else {
             state = .userContinuation(password: password)
-            return verb + literal(login.count, synchronising: true)
+            line.append(literal: login.count, isSynchronising: true)
+            return line
         }
         state = .result
-        let user = literal(login.count, synchronising: false) + login + Array(" ".utf8)
-        return .line(verb + user + literal(password.count, synchronising: false), password)
+        line.append(literal: login.count, isSynchronising: false)
+        line += login
+        line.append(ASCII.space)
+        line.append(literal: password.count, isSynchronising: false)
+        line.append(password)
+        line.endLine()
+        return line
     }
+}
 
-    /// The announcement of a literal, line end included.
-    private func literal(_ count: Int, synchronising: Bool) -> [UInt8] {
-        .line("{\(count)\(synchronising ? "" : "+")}")
+extension [UInt8] {
+    /// Appends the announcement of a literal, line end included.
+    fileprivate mutating func append(literal count: Int, isSynchronising: Bool) {
+        append(ASCII.openBrace)
+        append(contentsOf: String(count).utf8)
+        if !isSynchronising { append(ASCII.plus) }
+        append(ASCII.closeBrace)
+        endLine()
     }
 }

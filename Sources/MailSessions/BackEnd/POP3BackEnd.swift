@@ -131,7 +131,7 @@ package struct POP3BackEnd: BackEndLogin {
         case .password(let password):
             hasSentCredentials = true
             state = .user(password: password)
-            return .line(Array("USER ".utf8) + login)
+            return .line("USER ", login)
         case .exchange(let exchange):
             state = .capabilities(exchange, hasBegun: false, isOffered: false)
             return .line("CAPA")

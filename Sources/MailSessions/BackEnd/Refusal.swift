@@ -7,7 +7,7 @@ extension MailProtocol {
         case .imap:
             let words = line.split(separator: ASCII.space, maxSplits: 2)
             return words.count > 1 && ["NO", "BAD", "BYE"].contains(words[1].asciiUppercased)
-        case .pop3: return line.prefix(4).asciiUppercased == "-ERR"
+        case .pop3: return line.begins(with: "-ERR")
         case .smtp:
             let code = line.prefix(3)
             return code.count == 3 && code.allSatisfy(\.isDigit)
@@ -23,7 +23,7 @@ extension MailProtocol {
         case .imap:
             let words = line.split(separator: ASCII.space, maxSplits: 3).map(\.asciiUppercased)
             return words.count > 2 && words[1] == "NO" && words[2] == "[AUTHENTICATIONFAILED]"
-        case .pop3: return line.prefix(11).asciiUppercased == "-ERR [AUTH]"
+        case .pop3: return line.begins(with: "-ERR [AUTH]")
         case .smtp: return line.starts(with: Array("535".utf8))
         }
     }

@@ -93,8 +93,9 @@ package struct SMTPBackEnd: BackEndLogin {
 
     /// Whether everything that will be replayed is one line, and what proves the login can be sent.
     private var isSendable: Bool {
-        let lines = [envelope.helo, envelope.mailFrom, envelope.recipient].compactMap { $0 }
-        guard !lines.contains(where: { $0.contains(where: \.breaksLines) }) else { return false }
+        func breaksLines(_ line: [UInt8]?) -> Bool { line?.contains(where: \.breaksLines) ?? false }
+        guard !breaksLines(envelope.helo), !breaksLines(envelope.mailFrom), !breaksLines(envelope.recipient)
+        else { return false }
         switch proof {
         case nil: return !authenticates
         case .exchange?: return true
@@ -116,7 +117,7 @@ package struct SMTPBackEnd: BackEndLogin {
 
     /// Moves on by one line; returns the command that follows a whole reply.
     private mutating func take(_ line: ReplyLine) -> [UInt8]? {
-        let text = Array(line.text)
+        let text = line.text
         guard text.count >= 3, text.prefix(3).allSatisfy(\.isDigit),
             text.count == 3 || text[3] == ASCII.space || text[3] == UInt8(ascii: "-")
         else {
@@ -127,7 +128,7 @@ package struct SMTPBackEnd: BackEndLogin {
             earlierLines += line.bytes
             return nil
         }
-        if case .authentication = state, text.starts(with: Array("334".utf8)), case .exchange(var exchange)? = proof,
+        if case .authentication = state, text.begins(with: "334"), case .exchange(var exchange)? = proof,
             let answer = exchange.next()
         {
             proof = .exchange(exchange)
@@ -135,14 +136,14 @@ package struct SMTPBackEnd: BackEndLogin {
             replies.restart()
             return .line([], answer)
         }
-        let reply = earlierLines + line.bytes
+        let reply = earlierLines.isEmpty ? line.bytes : earlierLines + line.bytes
         earlierLines = []
         replies.restart()
-        guard isExpected(String(decoding: text.prefix(3), as: UTF8.self)) else {
+        guard isExpected(text) else {
             if case .hello = state, proxy.xclient == .automatic, !envelope.isExtended, !mustStartTLS {
                 // EHLO was for our question only.
                 state = .plainHello
-                return .line("HELO \(serverName)")
+                return .line("HELO ", serverName.utf8)
             }
             if case .startTLS = state {
                 state = .over(.tlsRefused(reply: line.excerpt))
@@ -154,12 +155,12 @@ package struct SMTPBackEnd: BackEndLogin {
         return advance(after: reply)
     }
 
-    private func isExpected(_ code: String) -> Bool {
+    private func isExpected(_ reply: ArraySlice<UInt8>) -> Bool {
         switch state {
-        case .greeting, .startTLS: code == "220"
-        case .hello, .plainHello, .clientHello, .mail: code == "250"
-        case .xclient: code == "220" || code == "250"
-        case .authentication: code == "235" && hasResponded
+        case .greeting, .startTLS: reply.begins(with: "220")
+        case .hello, .plainHello, .clientHello, .mail: reply.begins(with: "250")
+        case .xclient: reply.begins(with: "220") || reply.begins(with: "250")
+        case .authentication: reply.begins(with: "235") && hasResponded
         case .recipient, .agreed, .secured, .over: true
         }
     }
@@ -177,13 +178,13 @@ package struct SMTPBackEnd: BackEndLogin {
         case .hello:
             guard let command = introduction(offer: reply) else { return logIn(offer: reply) }
             state = .xclient
-            return .line(command)
+            return command
         case .xclient:
             // Mechanisms are offered to whoever says EHLO, and what was offered before XCLIENT counts no more.
             let helo = envelope.helo.flatMap { $0.isEmpty ? nil : $0 } ?? (needsOffer ? Array(serverName.utf8) : [])
             guard !helo.isEmpty else { return logIn(offer: []) }
             state = .clientHello
-            return .line(Array("\(envelope.isExtended || needsOffer ? "EHLO" : "HELO") ".utf8) + helo)
+            return .line(envelope.isExtended || needsOffer ? "EHLO " : "HELO ", helo)
         case .plainHello, .clientHello:
             return logIn(offer: reply)
         case .authentication:
@@ -216,7 +217,7 @@ package struct SMTPBackEnd: BackEndLogin {
     private mutating func hello() -> [UInt8] {
         state = .hello
         let isExtended = proxy.xclient != .off || envelope.isExtended || mustStartTLS || needsOffer
-        return .line("\(isExtended ? "EHLO" : "HELO") \(serverName)")
+        return .line(isExtended ? "EHLO " : "HELO ", serverName.utf8)
     }
 
     /// - Parameter offer: the last reply to HELO or EHLO.

@@ -7,14 +7,13 @@ extension [UInt8] {
         line.reserveCapacity(text.count + secret.count + 2)
         line += text
         line.append(secret)
-        line += [ASCII.cr, ASCII.lf]
+        line.endLine()
         return line
     }
 
     /// Appends what `secret` holds; the caller has reserved the room, for growing would leave a copy in freed memory.
     mutating func append(_ secret: Secret) {
-        var bytes = secret.bytes
-        defer { wipe(&bytes) }
-        self += bytes
+        // Safety: the pointer is used within the call.
+        unsafe secret.withBytes { unsafe append(contentsOf: $0) }
     }
 }

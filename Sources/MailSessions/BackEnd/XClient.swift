@@ -9,28 +9,33 @@ enum XClient {
         case name = "NAME"
     }
 
-    /// The command, without CRLF; an empty login is left out. Nil when nothing is left to tell.
+    /// The command, CRLF included; an empty login is left out. Nil when nothing is left to tell.
     static func command(
-        client: ClientFacts, login: [UInt8], attributes: Set<Attribute> = Set(Attribute.allCases)
+        client: ClientFacts, login: [UInt8], attributes: [Attribute] = Attribute.allCases
     ) -> [UInt8]? {
-        let told = Attribute.allCases.filter { attributes.contains($0) && !($0 == .login && login.isEmpty) }
-        guard !told.isEmpty else { return nil }
-        return told.reduce(Array("XCLIENT".utf8)) { line, attribute in
-            let value =
-                switch attribute {
-                case .address: Array(address(client.address).utf8)
-                case .login: xtext(login)
-                case .name: xtext(Array(client.hostName.utf8))
-                }
-            return line + Array(" \(attribute.rawValue)=".utf8) + value
+        var line = Array("XCLIENT".utf8)
+        let verb = line.count
+        for attribute in Attribute.allCases
+        where attributes.contains(attribute) && !(attribute == .login && login.isEmpty) {
+            line.append(ASCII.space)
+            line.append(contentsOf: attribute.rawValue.utf8)
+            line.append(UInt8(ascii: "="))
+            switch attribute {
+            case .address: line.append(contentsOf: address(client.address).utf8)
+            case .login: line.append(xtext: login)
+            case .name: line.append(xtext: client.hostName.utf8)
+            }
         }
+        guard line.count > verb else { return nil }
+        line.endLine()
+        return line
     }
 
     /// The attributes that a reply to EHLO offers to take; nil when it does not offer XCLIENT.
-    static func attributes(offeredBy reply: [UInt8]) -> Set<Attribute>? {
+    static func attributes(offeredBy reply: [UInt8]) -> [Attribute]? {
         for line in reply.split(separator: ASCII.lf) {
             let words = line.dropFirst(4).split { $0 == ASCII.space || $0 == ASCII.cr }.map(\.asciiUppercased)
-            if words.first == "XCLIENT" { return Set(words.dropFirst().compactMap { Attribute(rawValue: $0) }) }
+            if words.first == "XCLIENT" { return words.dropFirst().compactMap(Attribute.init(rawValue:)) }
         }
         return nil
     }
@@ -43,20 +48,28 @@ enum XClient {
         case .unix: "[UNAVAILABLE]"
         }
     }
+}
 
+extension [UInt8] {
     /// RFC 3461 §4: what is not printable, `+` and `=` become `+XX`, so that a login stays one attribute.
-    static func xtext(_ bytes: [UInt8]) -> [UInt8] {
-        bytes.flatMap { byte in
+    mutating func append(xtext bytes: some Collection<UInt8>) {
+        for byte in bytes {
             switch byte {
-            case 0x21...0x7E where byte != UInt8(ascii: "+") && byte != UInt8(ascii: "="): [byte]
-            default: [UInt8(ascii: "+")] + hexadecimal(byte)
+            case 0x21...0x7E where byte != UInt8(ascii: "+") && byte != UInt8(ascii: "="): append(byte)
+            default:
+                append(UInt8(ascii: "+"))
+                appendHexadecimal(byte)
             }
         }
     }
-}
 
-/// Two upper-case hexadecimal digits.
-func hexadecimal(_ byte: UInt8) -> [UInt8] {
-    let digits = Array("0123456789ABCDEF".utf8)
-    return [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+    private mutating func append(hexadecimal digit: UInt8) {
+        append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "A") + digit - 10)
+    }
+
+    /// Appends two upper-case hexadecimal digits.
+    mutating func appendHexadecimal(_ byte: UInt8) {
+        append(hexadecimal: byte >> 4)
+        append(hexadecimal: byte & 15)
+    }
 }

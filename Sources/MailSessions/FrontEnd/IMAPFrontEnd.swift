@@ -124,10 +124,14 @@ package struct IMAPFrontEnd: CommandFrontEnd {
 
     private mutating func complete(after untagged: [UInt8]) { say(untagged + tagged("OK completed")) }
 
-    private func tagged(_ text: String) -> [UInt8] { tagged(Array(text.utf8)) }
+    private func tagged(_ text: String) -> [UInt8] { tagged(text.utf8) }
 
-    private func tagged(_ text: [UInt8]) -> [UInt8] {
-        .line((tag ?? [UInt8(ascii: "*")]) + [ASCII.space] + text)
+    private func tagged(_ text: some Collection<UInt8>) -> [UInt8] {
+        var line = tag ?? [UInt8(ascii: "*")]
+        line.append(ASCII.space)
+        line.append(contentsOf: text)
+        line.endLine()
+        return line
     }
 
     /// Configured words, then what can be done now (nginx-mail.md §4.4).

@@ -71,7 +71,7 @@ package struct POP3FrontEnd: LineFrontEnd {
 
     package mutating func obey(_ command: CommandLine) {
         let takesSpaces = command.verb == "USER" || command.verb == "PASS"
-        guard takesSpaces || command.arguments.count <= POP3FrontEnd.argumentsMaximum else {
+        guard takesSpaces || command.argumentCount <= POP3FrontEnd.argumentsMaximum else {
             return reject(isCounted: true)
         }
         switch (command.verb, state) {
@@ -81,7 +81,7 @@ package struct POP3FrontEnd: LineFrontEnd {
         case ("USER", .start) where !progress.demandsTLS: begin(login: command.remainder.bytes)
         case ("PASS", .user(let login)): logIn(login, password: command.remainder)
         case ("APOP", .start) where !progress.demandsTLS: apop(command.arguments)
-        case ("AUTH", .start) where !progress.demandsTLS && command.arguments.isEmpty: say(mechanismsReply)
+        case ("AUTH", .start) where !progress.demandsTLS && command.argumentCount == 0: say(mechanismsReply)
         case ("AUTH", .start) where !progress.demandsTLS: authenticate(command.arguments)
         case ("STLS", .start) where progress.offersTLS: startTLS(saying: .line("+OK"))
         case ("USER", _), ("PASS", _), ("APOP", _), ("AUTH", _), ("STLS", _): reject(isCounted: false)

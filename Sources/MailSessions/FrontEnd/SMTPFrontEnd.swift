@@ -67,7 +67,7 @@ package struct SMTPFrontEnd: LineFrontEnd {
                 return progress.act(.pauseUnlessInput(settings.greetingDelay))
             }
         }
-        say("220 \(settings.name) ESMTP ready")
+        say("220 " + settings.name + " ESMTP ready")
         progress.stage = .commands
     }
 
@@ -75,7 +75,7 @@ package struct SMTPFrontEnd: LineFrontEnd {
     package mutating func forgetPartialLogin() { envelope.recipient = nil }
 
     package mutating func obey(_ command: CommandLine) {
-        guard command.arguments.count <= SMTPFrontEnd.argumentsMaximum else { return reject(isCounted: true) }
+        guard command.argumentCount <= SMTPFrontEnd.argumentsMaximum else { return reject(isCounted: true) }
         switch command.verb {
         case "HELO", "EHLO": hello(command)
         case "AUTH": auth(command.arguments)
@@ -98,7 +98,7 @@ package struct SMTPFrontEnd: LineFrontEnd {
     }
 
     private mutating func hello(_ command: CommandLine) {
-        guard command.arguments.count == 1 else { return say("501 5.5.4 Invalid argument") }
+        guard command.argumentCount == 1 else { return say("501 5.5.4 Invalid argument") }
         forgetMail()
         envelope.helo = command.arguments[0].bytes
         guard command.verb == "EHLO" else { return say("250 \(progress.settings.name)") }
@@ -123,14 +123,14 @@ package struct SMTPFrontEnd: LineFrontEnd {
         // RFC 3207 §4; nginx-mail.md §13 row 9.
         guard !progress.demandsTLS else { return say("530 5.7.0 Must issue a STARTTLS command first") }
         guard envelope.mailFrom == nil else { return say("503 5.5.1 Bad sequence of commands") }
-        guard !command.arguments.isEmpty else { return say("501 5.5.4 Invalid argument") }
+        guard command.argumentCount > 0 else { return say("501 5.5.4 Invalid argument") }
         envelope.mailFrom = command.text.bytes
         say("250 2.0.0 OK")
     }
 
     private mutating func recipient(_ command: CommandLine) {
         guard envelope.mailFrom != nil else { return say("503 5.5.1 Bad sequence of commands") }
-        guard !command.arguments.isEmpty else { return say("501 5.5.4 Invalid argument") }
+        guard command.argumentCount > 0 else { return say("501 5.5.4 Invalid argument") }
         envelope.recipient = command.text.bytes
         submit(Credentials(method: .none, login: [], password: Secret([])))
     }
@@ -147,14 +147,22 @@ package struct SMTPFrontEnd: LineFrontEnd {
 
     /// Name, configured words, then what can be done now (nginx-mail.md §4.4).
     private var extendedHelloReply: [UInt8] {
-        let settings = progress.settings
-        let mechanisms = SASLMechanism.offered(by: settings.mechanisms, in: .smtp).map(\.rawValue)
-        var words = [settings.name] + settings.capabilities
-        if !progress.demandsTLS, !mechanisms.isEmpty { words.append("AUTH " + mechanisms.joined(separator: " ")) }
-        if progress.offersTLS { words.append("STARTTLS") }
-        return words.enumerated().flatMap { index, word in
-            [UInt8].line((index + 1 == words.count ? "250 " : "250-") + word)
+        var reply: [UInt8] = []
+        var lastLine = 0
+        func add(_ line: String) {
+            lastLine = reply.count
+            reply.append(contentsOf: "250-".utf8)
+            reply.append(contentsOf: line.utf8)
+            reply.endLine()
         }
+        add(progress.settings.name)
+        for capability in progress.settings.capabilities { add(capability) }
+        if !progress.demandsTLS, let mechanisms = SASLMechanism.list(by: progress.settings.mechanisms, in: .smtp) {
+            add("AUTH" + mechanisms)
+        }
+        if progress.offersTLS { add("STARTTLS") }
+        reply[lastLine + 3] = ASCII.space
+        return reply
     }
 
     /// Whether `code` begins a reply that refuses, for a client must never read success in a failure.

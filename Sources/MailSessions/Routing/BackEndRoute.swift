@@ -39,6 +39,9 @@ struct BackEndRoute: Sendable {
         self.connections = connections
     }
 
+    /// The candidates are of a group, which has to be told how it went with each.
+    var isOfGroup: Bool { if case .group = source { true } else { false } }
+
     /// How many may be tried yet.
     var remaining: Int {
         get async {
@@ -51,21 +54,20 @@ struct BackEndRoute: Sendable {
 
     /// The next back-end; nil when there is none. Throws `noPlace` when the worker has no connection left.
     mutating func next() async throws(IOError) -> Candidate? {
-        switch source {
-        case .addresses(let left, let host):
-            guard let address = left.first else { return nil }
-            guard connections.take() else { throw .noPlace }
-            source = .addresses(left.dropFirst(), host: host)
-            return Candidate(
-                address: withPort(address), host: host, places: connections, peer: nil)
-        case .group(let group, var walk):
-            guard let peer = try await group.next(&walk) else { return nil }
-            source = .group(group, walk)
-            return Candidate(
-                address: withPort(peer.address),
-                host: group.settings.members[peer.member].hostName,
-                places: peer.connections, peer: peer.id)
-        }
+        guard case .group(let group, var walk) = source else { return try nextAddress() }
+        guard let peer = try await group.next(&walk) else { return nil }
+        source = .group(group, walk)
+        return Candidate(
+            address: withPort(peer.address),
+            host: group.settings.members[peer.member].hostName,
+            places: peer.connections, peer: peer.id)
+    }
+
+    private mutating func nextAddress() throws(IOError) -> Candidate? {
+        guard case .addresses(let left, let host) = source, let address = left.first else { return nil }
+        guard connections.take() else { throw .noPlace }
+        source = .addresses(left.dropFirst(), host: host)
+        return Candidate(address: withPort(address), host: host, places: connections, peer: nil)
     }
 
     /// The candidate did not serve a client; whether its group leaves it alone for a while.

@@ -29,13 +29,24 @@ package enum SASLMechanism: String, Sendable, Hashable, CaseIterable {
 
     /// The mechanisms that `configured` makes a server of this protocol offer.
     package static func offered(by configured: MechanismSet, in mailProtocol: MailProtocol) -> [SASLMechanism] {
-        allCases.filter { mechanism in
-            switch mechanism {
-            case .plain: configured.contains(.plain)
-            // `pop3_auth plain` means both; POP3 has no word of its own for LOGIN.
-            case .login: configured.contains(mailProtocol == .pop3 ? .plain : .login)
-            case .cramMD5, .external, .xoauth2, .oauthBearer: mechanism.isAccepted(by: configured)
-            }
+        allCases.filter { $0.isOffered(by: configured, in: mailProtocol) }
+    }
+
+    /// The same as one text, a space before each; nil where there is none.
+    static func list(by configured: MechanismSet, in mailProtocol: MailProtocol) -> String? {
+        var list: String?
+        for mechanism in allCases where mechanism.isOffered(by: configured, in: mailProtocol) {
+            list = (list ?? "") + " " + mechanism.rawValue
+        }
+        return list
+    }
+
+    private func isOffered(by configured: MechanismSet, in mailProtocol: MailProtocol) -> Bool {
+        switch self {
+        case .plain: configured.contains(.plain)
+        // `pop3_auth plain` means both; POP3 has no word of its own for LOGIN.
+        case .login: configured.contains(mailProtocol == .pop3 ? .plain : .login)
+        case .cramMD5, .external, .xoauth2, .oauthBearer: isAccepted(by: configured)
         }
     }
 }

@@ -116,7 +116,7 @@ extension MailSession {
             let socket = try await reach(candidate, request, facts, patience)
             let login = server.settings.backEndLogin(request.credentials, request.context, facts)
             let result = try await logIn(login, at: socket, candidate, request, patience, deadline)
-            await route.served(candidate)
+            if route.isOfGroup { await route.served(candidate) }
             return result
         } catch {
             switch error.meaning {

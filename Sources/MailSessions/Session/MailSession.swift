@@ -96,7 +96,7 @@ package actor MailSession {
         try checkAccess()
         try checkConnectionLimits()
         if beginsWithTLS { try await secureClient(early.takeAll(), &facts) }
-        try await findName(&facts)
+        if server.settings.mailProtocol == .smtp, server.resolver != nil { try await findName(&facts) }
         let salts = SaltFactory(serverName: server.settings.name) { _ in .fresh }
         let frontEnd = server.frontEnd(salts: salts, isSecure: beginsWithTLS)
         let request = try await converse(frontEnd, with: &facts, early)

@@ -34,8 +34,31 @@ extension UInt8 {
 extension Collection<UInt8> {
     /// The text with a–z made A–Z: how verbs and mechanisms, which know no case, are looked up.
     package var asciiUppercased: String {
-        String(decoding: map { $0.isLetter ? $0 & 0xDF : $0 }, as: UTF8.self)
+        // Safety: as many bytes are initialised as there are. Up to fifteen need no memory of their own.
+        unsafe String(unsafeUninitializedCapacity: count) { text in
+            var count = 0
+            for byte in self {
+                unsafe text.initializeElement(at: count, to: byte.isLetter ? byte & 0xDF : byte)
+                count += 1
+            }
+            return count
+        }
     }
+
+    /// Whether the text begins with `prefix`, written in capitals; the text may use small letters.
+    package func begins(with prefix: String) -> Bool {
+        var index = startIndex
+        for expected in prefix.utf8 {
+            guard index < endIndex else { return false }
+            let byte = self[index]
+            guard byte == expected || byte.isLetter && byte & 0xDF == expected else { return false }
+            formIndex(after: &index)
+        }
+        return true
+    }
+
+    /// Whether the text is `word`, written in capitals; the text may use small letters.
+    package func equals(_ word: String) -> Bool { count == word.utf8.count && begins(with: word) }
 
     /// The same with each control byte replaced by a space, fit to stand in one line of a reply.
     package var withoutControls: [UInt8] { map { $0.isControl ? ASCII.space : $0 } }
@@ -46,14 +69,21 @@ extension [UInt8] {
     package static func line(_ text: String) -> [UInt8] { line(text.utf8) }
 
     /// `text` with CRLF behind it.
-    package static func line(_ text: some Sequence<UInt8>) -> [UInt8] { Array(text) + [ASCII.cr, ASCII.lf] }
-}
+    package static func line(_ text: some Collection<UInt8>) -> [UInt8] { line("", text) }
 
-extension ByteQueue {
-    /// What is readable in `range` as a secret; the copy made on the way is wiped.
-    package func secret(in range: Range<Int>) -> Secret {
-        var copy = self[range]
-        defer { wipe(&copy) }
-        return Secret(copy)
+    /// `verb`, `text` and CRLF.
+    package static func line(_ verb: String, _ text: some Collection<UInt8>) -> [UInt8] {
+        var line: [UInt8] = []
+        line.reserveCapacity(verb.utf8.count + text.count + 2)
+        line.append(contentsOf: verb.utf8)
+        line.append(contentsOf: text)
+        line.endLine()
+        return line
+    }
+
+    /// Appends CRLF.
+    mutating func endLine() {
+        append(ASCII.cr)
+        append(ASCII.lf)
     }
 }

@@ -7,31 +7,42 @@ import AsyncIO
 package struct CommandLine: Sendable {
     /// In capitals; empty where the line does not begin with a letter.
     package let verb: String
-    /// The words behind the verb.
-    package let arguments: [Secret]
-    /// Everything behind the verb and the spaces after it, further spaces included.
-    package let remainder: Secret
-    /// The whole line without spaces at its end.
-    package let text: Secret
+    /// The whole line, spaces at its end included.
+    private let line: Secret
+    /// Where the words behind the verb are.
+    private var words: [Range<Int>] = []
+    private let verbEnd: Int
 
     /// Reads the first `length` bytes of `input`, a line without its end.
     package init(_ input: ByteQueue, length: Int) {
-        var words: [Range<Int>] = []
-        var offset = 0
-        while offset < length {
-            let start = offset
-            while offset < length, input[offset] != ASCII.space { offset += 1 }
-            // A line that begins with a space has an empty verb, which nobody knows.
-            if offset > start || words.isEmpty { words.append(start..<offset) }
+        line = input.secret(in: 0..<length)
+        // A line that begins with a space has an empty verb, which nobody knows.
+        verbEnd = CommandLine.endOfWord(in: input, from: 0, length)
+        let isWord = (0..<verbEnd).allSatisfy { input[$0].isLetter }
+        verb = isWord ? input[0..<verbEnd].asciiUppercased : ""
+        var offset = verbEnd
+        while true {
             while offset < length, input[offset] == ASCII.space { offset += 1 }
+            guard offset < length else { break }
+            let end = CommandLine.endOfWord(in: input, from: offset, length)
+            words.append(offset..<end)
+            offset = end
         }
-        let verbRange = words.first ?? 0..<0
-        let isWord = verbRange.allSatisfy { input[$0].isLetter }
-        verb = isWord ? input[verbRange].asciiUppercased : ""
-        arguments = words.dropFirst().map { input.secret(in: $0) }
-        var remainderStart = verbRange.upperBound
-        while remainderStart < length, input[remainderStart] == ASCII.space { remainderStart += 1 }
-        remainder = input.secret(in: remainderStart..<length)
-        text = input.secret(in: 0..<(words.last?.upperBound ?? 0))
     }
+
+    private static func endOfWord(in input: ByteQueue, from offset: Int, _ length: Int) -> Int {
+        input.firstIndex(of: ASCII.space, from: offset, to: length) ?? length
+    }
+
+    /// How many words stand behind the verb.
+    package var argumentCount: Int { words.count }
+
+    /// The words behind the verb.
+    package var arguments: [Secret] { words.map { line.part($0) } }
+
+    /// Everything behind the verb and the spaces after it, further spaces included.
+    package var remainder: Secret { line.part((words.first?.lowerBound ?? line.count)..<line.count) }
+
+    /// The whole line without spaces at its end.
+    package var text: Secret { line.part(0..<(words.last?.upperBound ?? verbEnd)) }
 }

@@ -14,13 +14,14 @@ enum HTTPRequestLine {
     /// The method, if the first `length` bytes of `input`, a line without its end, are a request. The
     /// rest of it may hold credentials, and is for no log.
     static func method(in input: ByteQueue, length: Int) -> [UInt8]? {
-        let start = 0..<min(longestMethod + 1, length)
-        guard let space = start.first(where: { input[$0] == ASCII.space }),
-            methods.contains(input[0..<space].asciiUppercased)
-        else { return nil }
         var last = length
         while last > 0, input[last - 1] != ASCII.space { last -= 1 }
-        let version = input[last..<min(length, last + 5)].asciiUppercased
-        return version == "HTTP/" ? input[0..<space] : nil
+        // Most lines of mail protocols are known by their last word's first letter.
+        guard last < length, input[last] & 0xDF == UInt8(ascii: "H"),
+            input[last..<min(length, last + 5)].equals("HTTP/"),
+            let space = input.firstIndex(of: ASCII.space, to: min(longestMethod + 1, length)),
+            methods.contains(input[0..<space].asciiUppercased)
+        else { return nil }
+        return input[0..<space]
     }
 }

@@ -43,27 +43,34 @@ struct ReplyFramer: Sendable {
 struct ReplyLine: Sendable {
     /// As received, line end included.
     private(set) var bytes: [UInt8]
+    /// Where the line end begins.
+    private var end: Int
 
     /// A line as received.
-    init(bytes: [UInt8]) { self.bytes = bytes }
+    init(bytes: [UInt8]) {
+        self.bytes = bytes
+        end = bytes.count
+        if end > 0, bytes[end - 1] == ASCII.lf { end -= 1 }
+        if end > 0, bytes[end - 1] == ASCII.cr { end -= 1 }
+    }
 
     /// Overwrites a line that may hold a password.
-    mutating func wipe() { AsyncIO.wipe(&bytes) }
+    mutating func wipe() {
+        AsyncIO.wipe(&bytes)
+        end = 0
+    }
 
     /// The longest excerpt that leaves us, in bytes: what fits in an SMTP reply line (RFC 5321 §4.5.3.1.5).
     static let excerptMaximum = 500
 
     /// Without its line end.
-    var text: ArraySlice<UInt8> {
-        let text = bytes.last == ASCII.lf ? bytes.dropLast() : bytes[...]
-        return text.last == ASCII.cr ? text.dropLast() : text
-    }
+    var text: ArraySlice<UInt8> { bytes[..<end] }
 
     /// What may be shown to a client or in a log: bounded, control bytes replaced by spaces (security-checklist C7).
     var excerpt: [UInt8] { text.prefix(ReplyLine.excerptMaximum).withoutControls }
 
     /// Whether the line begins with `prefix`, written in capitals; the line may use small letters.
-    func begins(with prefix: String) -> Bool { text.prefix(prefix.utf8.count).asciiUppercased == prefix }
+    func begins(with prefix: String) -> Bool { text.begins(with: prefix) }
 }
 
 extension UInt8 {

@@ -105,7 +105,7 @@ struct SimulationStage: Sendable {
         open.cancel()
         await gatewayEnded
         outcome.turns = kernel.turns
-        await asked.kept.retire()
+        asked.kept.retire()
         served.cancel()
         outcome.backEnds = await heardByBackEnds
         for listener in backEnds.map(\.descriptor) + [authListener, listener] { kernel.close(listener) }
