@@ -5,17 +5,33 @@
 /// called from any thread; it takes effect on the executor's.
 // Safety: `isCancelledItself` and `first` are touched on the executor's thread only; `cancel` hops there.
 package final class CancellationScope: @unchecked Sendable {
-    package let executor: RingExecutor
-    /// The one whose cancellation cancels this one too.
-    private let parent: CancellationScope?
+    /// Where its executor is known: one word for both, because every session has a scope.
+    private enum Origin {
+        case root(RingExecutor)
+        /// The cancellation of this one cancels it too.
+        case within(CancellationScope)
+    }
+
+    private let origin: Origin
     private var isCancelledItself = false
     /// The operations in flight, linked by `nextInScope`: a session has four at most.
     private var first: Operation?
 
     /// A scope of its own, or one that ends with `parent` at the latest.
     package init(on executor: RingExecutor, within parent: CancellationScope? = nil) {
-        self.executor = executor
-        self.parent = parent
+        precondition(parent.map { $0.executor === executor } ?? true, "scopes within each other share their executor")
+        origin = parent.map { .within($0) } ?? .root(executor)
+    }
+
+    package var executor: RingExecutor {
+        switch origin {
+        case .root(let executor): executor
+        case .within(let parent): parent.executor
+        }
+    }
+
+    private var parent: CancellationScope? {
+        if case .within(let parent) = origin { parent } else { nil }
     }
 
     /// Whether operations may still be started.

@@ -48,7 +48,7 @@ package final class Epoll: SystemKernel {
     package func start(_ operation: Operation) { attemptSoon(operation) }
 
     private func attemptSoon(_ operation: Operation) {
-        operation.isToBeAttempted = true
+        operation.queue = .turn
         attempts.append(operation)
     }
 
@@ -59,7 +59,7 @@ package final class Epoll: SystemKernel {
             if waiters.writing === operation { waiters.writing = nil }
             waiting[operation.descriptor] = waiters
         }
-        if !operation.isToBeAttempted { attemptSoon(operation) }
+        if operation.queue != .turn { attemptSoon(operation) }
     }
 
     package func giveBack(buffer: UInt16) { buffers.giveBackFree(buffer) }
@@ -112,7 +112,7 @@ package final class Epoll: SystemKernel {
         let due = attempts
         attempts.removeAll(keepingCapacity: true)
         for operation in due {
-            operation.isToBeAttempted = false
+            operation.queue = .none
             if operation.ending != nil {
                 deliver(.cancelled, of: operation, to: executor)
                 continue

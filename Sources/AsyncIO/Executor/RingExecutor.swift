@@ -183,7 +183,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         scope: CancellationScope? = nil, handler: CompletionHandler, outgoing: Outgoing? = nil
     ) -> Operation {
         let operation = table.take()
-        operation.handler = handler
+        operation.listener = .handler(handler)
         operation.outgoing = outgoing
         scope?.add(operation)
         begin(operation, request, on: descriptor, deadline: deadline)
@@ -200,7 +200,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         let operation = table.take()
         operation.outgoing = outgoing
         return await unsafe withUnsafeContinuation { continuation in
-            unsafe operation.continuation = continuation
+            unsafe operation.listener = .task(continuation)
             scope?.add(operation)
             begin(operation, request, on: descriptor, deadline: deadline)
         }
@@ -220,7 +220,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         operation.descriptor = descriptor
         operation.deadline = deadline
         operation.inFlight = true
-        operation.turn = UInt32(truncatingIfNeeded: turnNumber)
+        operation.turn = UInt8(truncatingIfNeeded: turnNumber)
         operation.ending = nil
         wheel.arm(operation, in: table)
         if case .timer = request { return }
@@ -248,9 +248,9 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         operation.ending = ending
         if case .timer = operation.request {
             conclude(operation, .cancelled)
-        } else if operation.isStarved {
+        } else if operation.queue == .buffers {
             starved.removeAll { $0 === operation }
-            operation.isStarved = false
+            operation.queue = .none
             conclude(operation, .cancelled)
         } else {
             kernel.cancel(operation)
@@ -267,7 +267,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     /// Takes a completion of `operation` from the kernel.
     package func complete(_ operation: Operation, _ completion: Completion) {
         if completion.more {
-            operation.handler?.completed(operation, completion)
+            if case .handler(let handler) = operation.listener { handler.completed(operation, completion) }
         } else if completion.result == -ENOBUFS, operation.ending == nil, operation.wantsBuffers {
             starve(operation)
         } else {
@@ -287,14 +287,12 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         wheel.disarm(operation, in: table)
         operation.inFlight = false
         operation.scope?.remove(operation)
-        let handler = operation.handler
-        let continuation = unsafe operation.continuation
-        operation.handler = nil
-        unsafe operation.continuation = nil
-        if let continuation = unsafe continuation {
-            unsafe continuation.resume(returning: completion)
-        } else {
-            handler?.completed(operation, completion)
+        let listener = operation.listener
+        operation.listener = .nobody
+        switch listener {
+        case .handler(let handler): handler.completed(operation, completion)
+        case .task(let continuation): unsafe continuation.resume(returning: completion)
+        case .nobody: break
         }
         operation.outgoing = nil
         table.giveBack(operation)
@@ -310,7 +308,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
 
     /// All buffers are lent: `operation` waits for one.
     private func starve(_ operation: Operation) {
-        operation.isStarved = true
+        operation.queue = .buffers
         starved.append(operation)
         // Given back between the kernel's look and ours.
         if kernel.buffers.lent < kernel.buffers.count { buffersReturned = true }
@@ -324,7 +322,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     private func relieve() {
         if buffersReturned { return restartStarved() }
         for holder in table.inFlight
-        where holder.isSendingLentBytes && holder.turn != UInt32(truncatingIfNeeded: turnNumber &- 1) {
+        where holder.isSendingLentBytes && holder.turn != UInt8(truncatingIfNeeded: turnNumber &- 1) {
             cancel(holder)
         }
     }
@@ -336,7 +334,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         let restarted = starved
         starved.removeAll(keepingCapacity: true)
         for operation in restarted {
-            operation.isStarved = false
+            operation.queue = .none
             kernel.start(operation)
         }
     }

@@ -118,7 +118,7 @@ struct TimerWheel {
         // Beyond the top level's span (some 18 years) an entry waits in its last slot and is inserted anew.
         let bounded = min(due, tick + (1 << UInt64(TimerWheel.levels * 6)) - 1)
         let slot = slotIndex(level: level, tick: bounded)
-        operation.slot = Int32(slot)
+        operation.slot = Int16(slot)
         operation.previous = -1
         operation.following = heads[slot]
         if heads[slot] >= 0 { table[heads[slot]].previous = Int32(operation.index) }
