@@ -17,7 +17,7 @@ package final class Relay {
         case timedOut
         case cancelled
         /// Writing to one side failed, so nothing more can be delivered.
-        case failed(IOError, sendingTo: Side)
+        indirect case failed(IOError, sendingTo: Side)
     }
 
     /// The two ends of a relay.
@@ -39,8 +39,6 @@ package final class Relay {
     private var lastActivity: Instant
     /// How it ended; nil before.
     package private(set) var end: End?
-    /// The first failure to read, which ended that side's stream like a close; nil where there was none.
-    package private(set) var sourceFailure: (side: Side, code: Int32)?
     private var waiter: Waiter<Void>?
 
     /// A relay between two connected sockets of one scope.
@@ -53,8 +51,8 @@ package final class Relay {
         self.timeout = timeout.wholeNanoseconds
         lastActivity = client.executor.now
         if client.handle.tls == nil, backEnd.handle.tls == nil {
-            self.client = RelayDirection(from: client, to: backEnd, side: .client, first: toBackEnd)
-            self.backEnd = RelayDirection(from: backEnd, to: client, side: .backEnd, first: toClient)
+            self.client = RelayDirection(from: client, side: .client, first: toBackEnd)
+            self.backEnd = RelayDirection(from: backEnd, side: .backEnd, first: toClient)
         } else {
             (self.client, self.backEnd) = SecureLeg.pair(client, backEnd, toBackEnd: toBackEnd, toClient: toClient)
         }
@@ -75,6 +73,12 @@ package final class Relay {
     /// The same, for whoever has nothing else to do.
     package func run() async { await Waiter.wait { begin($0) } }
 
+    /// The first failure to read, which ended that side's stream like a close; nil where there was none.
+    package var sourceFailure: (side: Side, code: Int32)? {
+        for half in [client, backEnd] where half.readFailure != 0 { return (half.side, half.readFailure) }
+        return nil
+    }
+
     /// Bytes received from the client, without what TLS adds.
     package var received: UInt64 { client.byteCount }
 
@@ -86,6 +90,9 @@ package final class Relay {
     var executor: RingExecutor { scope.executor }
     var pool: BufferPool { executor.kernel.buffers }
     var isEnding: Bool { end != nil }
+
+    /// The half that moves what comes from `side`.
+    func half(of side: Side) -> RelayHalf { side == .client ? client : backEnd }
 
     /// When silence would end the relay.
     var nextDeadline: Instant { lastActivity.advanced(byNanoseconds: silenceMaximum) }
@@ -115,7 +122,7 @@ package final class Relay {
 
     /// Reading from one side failed; what it sent before is delivered all the same.
     func sourceFailed(_ side: Side, code: Int32) {
-        if sourceFailure == nil { sourceFailure = (side, code) }
+        if sourceFailure == nil { half(of: side).readFailure = code }
     }
 
     /// Ends the relay: everything in flight is cancelled, and `run` returns when all of it is over.

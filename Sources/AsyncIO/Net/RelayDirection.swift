@@ -15,24 +15,37 @@ import Glibc
 /// rest is then copied out (`spill`) and the buffers go back. Each operation carries the relay's deadline; when
 /// one ends by it although something was said meanwhile, it is simply started again.
 final class RelayDirection: RelayHalf {
-    let source: Descriptor
-    let target: Descriptor
-
-    private var receiving: Operation?
-    private var sending: Operation?
-    private var splice: Splice?
-    /// Received and not yet handed to a send.
-    private var queue: [LentBytes] = []
-    /// Bytes of our own to send before the queue: what was read at login, or copied out of buffers.
-    private var spill: [UInt8]
-    private var sendStarted = Instant.never
-    /// Bytes in the queue and in the send under way from lent buffers.
-    private var queuedBytes: UInt32 = 0
-    /// How many bytes may be queued or received at once.
-    private var allowance: UInt32
     /// Receives in a row that filled their buffer: so the source has more than we take.
     private var fullReceives: UInt8 = 0
     private var sourceEnded = false
+    /// How many bytes may be queued or received at once.
+    private var allowance: UInt32
+    private var receiving: Operation?
+    /// What the target has not taken yet; nil where it has taken all, as in silence.
+    private var backlog: Backlog?
+
+    /// What waits for the target, or is on its way to it. Apart from the direction, because a silent session has two
+    /// directions and nothing of this.
+    private final class Backlog {
+        var sending: Operation?
+        var splice: Splice?
+        /// Received and not yet handed to a send.
+        var queue: [LentBytes] = []
+        /// Bytes of our own to send before the queue: what was read at login, or copied out of buffers.
+        var spill: [UInt8] = []
+        var sendStarted = Instant.never
+        /// Bytes in the queue and in the send under way from lent buffers.
+        var queuedBytes: UInt32 = 0
+
+        /// Bytes of our own are on their way or wait to be sent.
+        var isSpilling: Bool {
+            if !spill.isEmpty { return true }
+            guard let sending else { return false }
+            return !sending.isSendingLentBytes
+        }
+
+        var isEmpty: Bool { sending == nil && splice == nil && queue.isEmpty && spill.isEmpty }
+    }
 
     /// The most that is held in lent buffers while the receiver keeps up, in bytes.
     private static let heldMaximum: UInt32 = 256 * 1024
@@ -44,15 +57,33 @@ final class RelayDirection: RelayHalf {
     /// - Parameters:
     ///   - side: that of `source`.
     ///   - first: sent before anything received.
-    init(from source: Socket, to target: Socket, side: Relay.Side, first: [UInt8]) {
-        self.source = source.handle
-        self.target = target.handle
-        spill = first
+    init(from source: Socket, side: Relay.Side, first: [UInt8]) {
         allowance = UInt32(2 * source.executor.kernel.buffers.size)
-        super.init(side, receivedBefore: first.count)
+        super.init(side, source: source.handle, receivedBefore: first.count)
+        if !first.isEmpty { ownBacklog.spill = first }
     }
 
-    override var isIdle: Bool { receiving == nil && sending == nil && queue.isEmpty && splice == nil }
+    /// Where what comes from `source` goes.
+    func target(in relay: Relay) -> Descriptor { relay.half(of: side.other).source }
+
+    /// The backlog, made where there is none; whoever puts something in has it looked after by `pump`.
+    private var ownBacklog: Backlog {
+        if let backlog { return backlog }
+        let new = Backlog()
+        backlog = new
+        return new
+    }
+
+    /// Nothing may be left behind in silence.
+    private func dropEmptyBacklog() {
+        if let backlog, backlog.isEmpty { self.backlog = nil }
+    }
+
+    override var isIdle: Bool {
+        guard receiving == nil else { return false }
+        guard let backlog else { return true }
+        return backlog.sending == nil && backlog.queue.isEmpty && backlog.splice == nil
+    }
 
     override func begin(in relay: Relay) {
         super.begin(in: relay)
@@ -61,62 +92,63 @@ final class RelayDirection: RelayHalf {
 
     override func stop(in relay: Relay) {
         if let receiving { relay.executor.cancel(receiving) }
-        if let sending { relay.executor.cancel(sending) }
-        splice?.stop(in: relay)
+        guard let backlog else { return }
+        if let sending = backlog.sending { relay.executor.cancel(sending) }
+        backlog.splice?.stop(in: relay)
         dropQueue(relay)
     }
 
     override func setDeadline(_ deadline: Instant, in relay: Relay) {
         if let receiving { relay.executor.setDeadline(deadline, of: receiving) }
-        if let sending { relay.executor.setDeadline(deadline, of: sending) }
+        if let sending = backlog?.sending { relay.executor.setDeadline(deadline, of: sending) }
     }
 
     // MARK: Pumping
 
     /// Starts whatever can go on: a send of what is queued, a receive while there is room.
     override func pump(_ relay: Relay) {
-        guard !relay.isEnding, splice == nil else { return }
-        if sending == nil { startSending(relay) }
-        if receiving == nil, !sourceEnded, !isSpilling, queuedBytes < allowance { startReceiving(relay) }
+        guard !relay.isEnding, backlog?.splice == nil else { return }
+        if backlog?.sending == nil { startSending(relay) }
+        if receiving == nil, !sourceEnded, hasRoom { startReceiving(relay) }
+        dropEmptyBacklog()
     }
 
-    /// Bytes of our own are on their way or wait to be sent.
-    private var isSpilling: Bool {
-        if !spill.isEmpty { return true }
-        guard let sending else { return false }
-        return !sending.isSendingLentBytes
+    /// More may be received.
+    private var hasRoom: Bool {
+        guard let backlog else { return true }
+        return !backlog.isSpilling && backlog.queuedBytes < allowance
     }
 
     private var isBulk: Bool { fullReceives >= RelayDirection.bulkThreshold }
 
     private func startSending(_ relay: Relay) {
-        if !spill.isEmpty {
-            send(.send, Outgoing(copying: spill[...]), relay)
-            wipe(&spill)
-        } else if !queue.isEmpty {
-            sendStarted = relay.executor.now
-            send(.sendVector, Outgoing(queue), relay)
-            queue = []
+        if let backlog, !backlog.spill.isEmpty {
+            send(.send, Outgoing(copying: backlog.spill[...]), backlog, relay)
+            wipe(&backlog.spill)
+        } else if let backlog, !backlog.queue.isEmpty {
+            backlog.sendStarted = relay.executor.now
+            send(.sendVector, Outgoing(backlog.queue), backlog, relay)
+            backlog.queue = []
         } else if sourceEnded, !isFinished {
             isFinished = true
-            relay.halfFinished(towards: target)
+            relay.halfFinished(towards: target(in: relay))
         }
     }
 
-    private func send(_ request: Operation.Request, _ outgoing: Outgoing, _ relay: Relay) {
-        sending = relay.executor.start(
-            request, on: target.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self,
+    private func send(_ request: Operation.Request, _ outgoing: Outgoing, _ backlog: Backlog, _ relay: Relay) {
+        backlog.sending = relay.executor.start(
+            request, on: target(in: relay).number, deadline: relay.nextDeadline, scope: relay.scope, handler: self,
             outgoing: outgoing)
     }
 
     private func startReceiving(_ relay: Relay) {
-        if isBulk { noteBulk(towards: target, in: relay) }
+        if isBulk { noteBulk(towards: target(in: relay), in: relay) }
         if isBulk, let pipes = relay.executor.kernel.pipes {
             // What is queued leaves first; the end of its send leads here again.
-            guard sending == nil else { return }
+            guard backlog?.sending == nil else { return }
             if let pipe = pipes.take() {
-                let splice = Splice(through: pipe, for: self)
-                self.splice = splice
+                let splice = Splice(through: pipe, for: self, to: target(in: relay))
+                ownBacklog.splice = splice
                 return splice.begin(in: relay)
             }
         }
@@ -144,8 +176,7 @@ final class RelayDirection: RelayHalf {
                 take(relay.pool.pieces(first: first, length: length), UInt32(length), relay)
             }
             // Streaming knows no limit of its own: stop it, and start again when there is room.
-            let mustStop = isBulk || isSpilling || queuedBytes >= allowance
-            if completion.more, mustStop, let receiving { relay.executor.cancel(receiving) }
+            if completion.more, isBulk || !hasRoom, let receiving { relay.executor.cancel(receiving) }
         } else if completion.result == -ETIME {
             relay.deadlinePassed()
         } else if completion.result == -ECANCELED {
@@ -166,46 +197,48 @@ final class RelayDirection: RelayHalf {
     /// Sends one buffer's worth now, if nothing is to go before it; false when the target did not take all of it.
     /// What it did take is not sent again: the piece that remains stands at the front of the queue.
     private func deliverAtOnce(_ buffer: UInt16, _ length: Int, _ relay: Relay) -> Bool {
-        guard sending == nil, queue.isEmpty, spill.isEmpty, length <= relay.pool.size else { return false }
+        guard backlog == nil, length <= relay.pool.size else { return false }
         var piece = LentBytes(buffer: buffer, offset: 0, length: length)
         let kernel = relay.executor.kernel
-        let sent = relay.pool.withSpan(of: piece) { kernel.sendAtOnce($0, on: target.number) }
+        let sent = relay.pool.withSpan(of: piece) { kernel.sendAtOnce($0, on: target(in: relay).number) }
         if sent == length {
             relay.executor.giveBack(buffer)
         } else {
             // A failure meets the operation that is started next, which reports it.
             piece.offset = max(0, sent)
             piece.length -= piece.offset
-            queue = [piece]
-            queuedBytes = UInt32(piece.length)
+            let backlog = ownBacklog
+            backlog.queue = [piece]
+            backlog.queuedBytes = UInt32(piece.length)
         }
         return true
     }
 
     /// The same for bytes of our own, which were read during the login.
     private func sendSpillAtOnce(_ relay: Relay) {
-        guard !spill.isEmpty else { return }
-        let sent = relay.executor.kernel.sendAtOnce(spill, on: target.number)
-        if sent == spill.count { wipe(&spill) } else if sent > 0 { spill.removeFirst(sent) }
+        guard let backlog, !backlog.spill.isEmpty else { return }
+        let sent = relay.executor.kernel.sendAtOnce(backlog.spill, on: target(in: relay).number)
+        if sent == backlog.spill.count { wipe(&backlog.spill) } else if sent > 0 { backlog.spill.removeFirst(sent) }
     }
 
     private func take(_ pieces: [LentBytes], _ length: UInt32, _ relay: Relay) {
-        if isSpilling {
+        let backlog = ownBacklog
+        if backlog.isSpilling {
             // Nothing of ours may hold buffers while the receiver keeps us waiting.
-            spill.append(contentsOf: bytes(of: pieces, relay))
+            backlog.spill.append(contentsOf: bytes(of: pieces, relay))
             giveBack(pieces, relay)
         } else {
-            queue.append(contentsOf: pieces)
-            queuedBytes += length
+            backlog.queue.append(contentsOf: pieces)
+            backlog.queuedBytes += length
         }
     }
 
-    private func sent(_ outgoing: Outgoing, _ completion: Completion, _ relay: Relay) {
+    private func sent(_ outgoing: Outgoing, _ completion: Completion, _ backlog: Backlog, _ relay: Relay) {
         defer { giveBack(outgoing.vector, relay) }
         if relay.isEnding { return }
         if !outgoing.vector.isEmpty {
-            queuedBytes -= UInt32(outgoing.length)
-            adaptAllowance(relay)
+            backlog.queuedBytes -= UInt32(outgoing.length)
+            adaptAllowance(relay, since: backlog.sendStarted)
         }
         if outgoing.rest == 0 { return }
         switch completion.result {
@@ -215,7 +248,7 @@ final class RelayDirection: RelayHalf {
             fallthrough
         case -ECANCELED where !relay.scope.isCancelled:
             // To be gone on with, from memory of our own.
-            spill = outgoing.unsentBytes(in: relay.pool) + bytes(of: queue, relay)
+            backlog.spill = outgoing.unsentBytes(in: relay.pool) + bytes(of: backlog.queue, relay)
             dropQueue(relay)
         default:
             fail(completion, relay)
@@ -230,8 +263,8 @@ final class RelayDirection: RelayHalf {
         }
     }
 
-    private func adaptAllowance(_ relay: Relay) {
-        let isSlow = relay.executor.now.nanoseconds(since: sendStarted) > RelayDirection.slownessNanoseconds
+    private func adaptAllowance(_ relay: Relay, since start: Instant) {
+        let isSlow = relay.executor.now.nanoseconds(since: start) > RelayDirection.slownessNanoseconds
         allowance = isSlow ? UInt32(relay.pool.size) : min(RelayDirection.heldMaximum, allowance * 2)
     }
 
@@ -240,9 +273,10 @@ final class RelayDirection: RelayHalf {
     }
 
     private func dropQueue(_ relay: Relay) {
-        giveBack(queue, relay)
-        queue = []
-        queuedBytes = 0
+        guard let backlog else { return }
+        giveBack(backlog.queue, relay)
+        backlog.queue = []
+        backlog.queuedBytes = 0
     }
 
     private func giveBack(_ pieces: [LentBytes], _ relay: Relay) {
@@ -254,9 +288,9 @@ final class RelayDirection: RelayHalf {
         if operation === receiving {
             if !completion.more { receiving = nil }
             received(completion, relay)
-        } else if let outgoing = operation.outgoing {
-            sending = nil
-            sent(outgoing, completion, relay)
+        } else if let outgoing = operation.outgoing, let backlog {
+            backlog.sending = nil
+            sent(outgoing, completion, backlog, relay)
         }
         pump(relay)
         relay.concludeIfOver()
@@ -269,14 +303,15 @@ final class RelayDirection: RelayHalf {
 
     /// The splice is over; nothing of it is in flight any more.
     func spliceEnded(_ end: Splice.End, in relay: Relay) {
-        splice = nil
+        let backlog = ownBacklog
+        backlog.splice = nil
         fullReceives = 0
         switch end {
         case .silence: break
         case .sourceEnded(let code):
             if code < 0 { relay.sourceFailed(side, code: -code) }
             sourceEnded = true
-        case .slowTarget(let rest): spill = rest
+        case .slowTarget(let rest): backlog.spill = rest
         case .failed(let code): fail(Completion(result: code), relay)
         case .stopped: if relay.scope.isCancelled { relay.finish(.cancelled) }
         }

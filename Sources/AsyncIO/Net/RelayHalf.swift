@@ -2,19 +2,24 @@
 ///
 /// A class to inherit from, since completions go to one (`CompletionHandler`).
 class RelayHalf: CompletionHandler {
-    /// Whose stream this is.
-    let side: Relay.Side
     // Safety of `unowned`: the relay owns its halves and outlives what they have in flight.
     unowned var relay: Relay?
     /// Bytes received from that side, without what TLS adds.
     var byteCount: UInt64
+    /// That side's connection; the other's belongs to the other half.
+    let source: Descriptor
+    /// Whose stream this is.
+    let side: Relay.Side
     /// Everything that the side sent before its end was delivered.
     var isFinished = false
     private var hasSentBulk = false
+    /// The errno of the read that failed, which ended that side's stream like a close; 0 where none did.
+    var readFailure: Int32 = 0
 
     /// - Parameter receivedBefore: bytes that the relay begins with, which came from this side.
-    init(_ side: Relay.Side, receivedBefore: Int) {
+    init(_ side: Relay.Side, source: Descriptor, receivedBefore: Int) {
         self.side = side
+        self.source = source
         byteCount = UInt64(receivedBefore)
         super.init(())
     }

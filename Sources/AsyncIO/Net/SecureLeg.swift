@@ -11,41 +11,29 @@ import Glibc
 /// other leg and put into that leg's queue at once; a leg whose opposite has much in its queue is not
 /// read from.
 final class SecureLeg: RelayHalf {
-    private let connection: Descriptor
-    // Safety of `unowned`: the relay owns both legs.
-    private unowned var opposite: SecureLeg?
-
+    private var sourceEnded = false
+    private var hasSaidFarewell = false
+    /// The last receive filled its buffer: so the peer has more than one takes, and many are taken at a time. Else
+    /// one receive serves until cancelled, which is cheapest for small messages.
+    private var isBulk = false
+    /// The length of TLS's own farewell, the last that is queued.
+    private var farewellCount: UInt16 = 0
     private var receiving: Operation?
     private var sending: Operation?
     /// As it will go over the wire.
     private var queue = OwnedBytes()
-    private var sourceEnded = false
-    private var hasSaidFarewell = false
-    /// The length of TLS's own farewell, the last that is queued.
-    private var farewellCount = 0
-
-    /// The last receive filled its buffer: so the peer has more than one takes, and many are taken at a time. Else
-    /// one receive serves until cancelled, which is cheapest for small messages.
-    private var isBulk = false
 
     /// What one receive takes at most, and what waits at most before the other side is read again.
     private static let portion = 64 << 10
-
-    private init(_ connection: Descriptor, _ side: Relay.Side, receivedBefore: Int) {
-        self.connection = connection
-        super.init(side, receivedBefore: receivedBefore)
-    }
 
     /// Both legs, each with what it has to send first.
     static func pair(
         _ client: Socket, _ backEnd: Socket, toBackEnd: [UInt8], toClient: [UInt8]
     ) -> (client: SecureLeg, backEnd: SecureLeg) {
         let legs = (
-            client: SecureLeg(client.handle, .client, receivedBefore: toBackEnd.count),
-            backEnd: SecureLeg(backEnd.handle, .backEnd, receivedBefore: toClient.count)
+            client: SecureLeg(.client, source: client.handle, receivedBefore: toBackEnd.count),
+            backEnd: SecureLeg(.backEnd, source: backEnd.handle, receivedBefore: toClient.count)
         )
-        legs.client.opposite = legs.backEnd
-        legs.backEnd.opposite = legs.client
         unsafe toBackEnd.withUnsafeBytes { unsafe legs.backEnd.enqueue($0) }
         unsafe toClient.withUnsafeBytes { unsafe legs.client.enqueue($0) }
         return legs
@@ -55,19 +43,24 @@ final class SecureLeg: RelayHalf {
 
     override func begin(in relay: Relay) {
         super.begin(in: relay)
-        guard let opposite else { return }
-        connection.tls?.beginRelay()
+        source.tls?.beginRelay()
         // What the login left behind in this side's TLS.
         var early = ByteQueue()
-        connection.tls?.takePlaintext(into: &early)
+        source.tls?.takePlaintext(into: &early)
         guard !early.isEmpty else { return }
         byteCount += UInt64(early.count)
+        let opposite = opposite(in: relay)
         unsafe early.takeAll().withUnsafeBytes { unsafe opposite.enqueue($0) }
+    }
+
+    private func opposite(in relay: Relay) -> SecureLeg {
+        // Safety: both halves are made here, by `pair`. No property: a silent session has two of these.
+        unsafe unsafeDowncast(relay.half(of: side.other), to: SecureLeg.self)
     }
 
     /// Puts plaintext for this side into its queue.
     private func enqueue(_ plaintext: UnsafeRawBufferPointer) {
-        if let tls = connection.tls {
+        if let tls = source.tls {
             unsafe tls.send(plaintext, wire: &queue)
         } else {
             unsafe queue.append(plaintext)
@@ -76,14 +69,15 @@ final class SecureLeg: RelayHalf {
 
     /// Starts whatever can go on: a send of what is queued, a receive while the other side keeps up.
     override func pump(_ relay: Relay) {
-        guard !relay.isEnding, let opposite else { return }
+        guard !relay.isEnding else { return }
+        let opposite = opposite(in: relay)
         if opposite.sourceEnded, !hasSaidFarewell { sayFarewell() }
         if sending == nil, !queue.isEmpty { startSending(relay) }
         if opposite.sourceEnded, !opposite.isFinished, sending == nil { endSending(relay, opposite) }
         if receiving == nil, !sourceEnded, opposite.queue.count < SecureLeg.portion, !relay.isEnding {
             receiving = relay.executor.start(
                 isBulk ? .receiveBundle(limit: UInt32(SecureLeg.portion)) : .receiveMany,
-                on: connection.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self)
+                on: source.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self)
         }
     }
 
@@ -103,28 +97,28 @@ final class SecureLeg: RelayHalf {
     private func startSending(_ relay: Relay) {
         let kernel = relay.executor.kernel
         let sent = unsafe queue.withBytes {
-            unsafe kernel.sendAtOnce(RawSpan(_unsafeBytes: $0), on: connection.number)
+            unsafe kernel.sendAtOnce(RawSpan(_unsafeBytes: $0), on: source.number)
         }
         // A failure meets the operation, which reports it.
         queue.removeFirst(max(0, sent))
         guard !queue.isEmpty else { return }
         sending = relay.executor.start(
-            .send, on: connection.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self,
+            .send, on: source.number, deadline: relay.nextDeadline, scope: relay.scope, handler: self,
             outgoing: unsafe Outgoing(taking: queue.take()))
     }
 
     /// Nothing more will come from the other side: TLS says so behind all that came before.
     private func sayFarewell() {
         hasSaidFarewell = true
-        guard let farewell = connection.tls?.close() else { return }
-        farewellCount = farewell.count
+        guard let farewell = source.tls?.close() else { return }
+        farewellCount = UInt16(farewell.count)
         unsafe farewell.withUnsafeBytes { unsafe queue.append($0) }
     }
 
     /// All that the other side said has left: so does its end.
     private func endSending(_ relay: Relay, _ opposite: SecureLeg) {
         opposite.isFinished = true
-        relay.halfFinished(towards: connection)
+        relay.halfFinished(towards: source)
     }
 
     private func sent(_ outgoing: Outgoing, _ completion: Completion, _ relay: Relay) {
@@ -157,7 +151,7 @@ final class SecureLeg: RelayHalf {
         if completion.result > 0, let first = completion.buffer {
             let pool = relay.executor.kernel.buffers
             isBulk = Int(completion.result) >= pool.size
-            if isBulk { noteBulk(towards: opposite.connection, in: relay) }
+            if isBulk { noteBulk(towards: opposite.source, in: relay) }
             for piece in pool.pieces(first: first, length: Int(completion.result)) {
                 if !relay.isEnding { unsafe take(pool.memory(of: piece), opposite) }
                 relay.executor.giveBack(piece.buffer)
@@ -173,14 +167,14 @@ final class SecureLeg: RelayHalf {
         } else {
             // A read error counts as the end of the stream: what was received before still counts.
             if completion.result < 0 { relay.sourceFailed(side, code: -completion.result) }
-            connection.tls?.endOfStream()
+            source.tls?.endOfStream()
             sourceEnded = true
         }
-        switch connection.tls?.state {
+        switch source.tls?.state {
         case .failed(let failure):
             // The alert that says why, if there is one and nothing is on its way before it.
             if sending == nil {
-                relay.executor.kernel.sendAtOnce(queue.bytes, on: connection.number)
+                relay.executor.kernel.sendAtOnce(queue.bytes, on: source.number)
             }
             relay.finish(.failed(.tls(failure), sendingTo: side))
         case .ended: sourceEnded = true
@@ -190,11 +184,11 @@ final class SecureLeg: RelayHalf {
 
     /// Hands a piece of what the peer sent on to the other leg.
     private func take(_ bytes: UnsafeRawBufferPointer, _ opposite: SecureLeg) {
-        guard let tls = connection.tls else {
+        guard let tls = source.tls else {
             byteCount += UInt64(bytes.count)
             return unsafe opposite.enqueue(bytes)
         }
-        if opposite.connection.tls == nil {
+        if opposite.source.tls == nil {
             let before = opposite.queue.count
             unsafe tls.receive(bytes, plaintext: &opposite.queue, wire: &queue)
             byteCount += UInt64(opposite.queue.count - before)
@@ -207,7 +201,8 @@ final class SecureLeg: RelayHalf {
     }
 
     override func completed(_ operation: Operation, _ completion: Completion) {
-        guard let relay, let opposite else { return }
+        guard let relay else { return }
+        let opposite = opposite(in: relay)
         // Whoever sends goes first: what leaves at once makes room for the other to receive, and no operation will say so.
         if operation === receiving {
             if !completion.more { receiving = nil }

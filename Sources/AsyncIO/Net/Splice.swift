@@ -31,13 +31,15 @@ final class Splice: CompletionHandler {
     private let pipe: Pipe
     // Safety of `unowned`: the direction holds its splice until `spliceEnded`, and outlives it.
     private unowned let direction: RelayDirection
+    private let target: Descriptor
     private unowned var relay: Relay?
     /// The wait for one of the sockets.
     private var waiting: Operation?
 
     /// A transfer through `pipe`, which is empty and comes from the executor's pool.
-    init(through pipe: Pipe, for direction: RelayDirection) {
+    init(through pipe: Pipe, for direction: RelayDirection, to target: Descriptor) {
         self.pipe = pipe
+        self.target = target
         self.direction = direction
         super.init(())
     }
@@ -62,10 +64,10 @@ final class Splice: CompletionHandler {
             guard moved > 0 else { return end(.sourceEnded(Int32(moved)), relay) }
             direction.spliced(moved, in: relay)
         }
-        let moved = pipe.drain(to: direction.target.number)
+        let moved = pipe.drain(to: target.number)
         guard moved >= 0 || moved == -Int(EAGAIN) else { return end(.failed(Int32(moved)), relay) }
         if pipe.count > 0 {
-            wait(for: direction.target, POLLOUT, relay)
+            wait(for: target, POLLOUT, relay)
         } else {
             wait(for: direction.source, POLLIN, relay)
         }
