@@ -79,14 +79,17 @@ static inline int copenssl_set_server_name(SSL *ssl, const char *name)
     return (int)SSL_set_tlsext_host_name(ssl, name);
 }
 
-static inline void copenssl_set_object(SSL *ssl, void *object)
+// A reference to our key of the key exchange, or to the peer's; NULL where there is none any more.
+static inline EVP_PKEY *copenssl_own_exchange_key(SSL *ssl)
 {
-    SSL_set_app_data(ssl, object);
+    EVP_PKEY *key = NULL;
+    return SSL_get_tmp_key(ssl, &key) == 1 ? key : NULL;
 }
 
-static inline void *copenssl_object(const SSL *ssl)
+static inline EVP_PKEY *copenssl_peer_exchange_key(SSL *ssl)
 {
-    return SSL_get_app_data(ssl);
+    EVP_PKEY *key = NULL;
+    return SSL_get_peer_tmp_key(ssl, &key) == 1 ? key : NULL;
 }
 
 static inline const char *copenssl_cipher_name(const SSL *ssl)

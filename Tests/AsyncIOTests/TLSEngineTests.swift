@@ -23,6 +23,42 @@ import Testing
         #expect(pair.server.state == .ended(isTruncated: false))
     }
 
+    @Test("what the handshake left behind is let go, and all goes on as before", arguments: [TLSVersions.v1_2, .v1_3])
+    func lettingGo(_ version: TLSVersions) throws {
+        var fixture = TLSFixture()
+        fixture.server.common.versions = version
+        let (server, client) = (try fixture.serverContext(), try fixture.clientContext())
+        for round in 1...2 {
+            let pair = TLSPair(server, client).settle()
+            #expect(pair.server.facts.isResumed == (round == 2))
+            if version == .v1_3 { #expect(unsafe hasPrivateKey(copenssl_own_exchange_key(pair.server.ssl))) }
+            pair.server.beginRelay()
+            pair.client.beginRelay()
+            #expect(unsafe !hasPrivateKey(copenssl_own_exchange_key(pair.server.ssl)))
+            #expect(unsafe !hasPrivateKey(copenssl_own_exchange_key(pair.client.ssl)))
+            for turn in 1...3 {
+                if version == .v1_3, turn > 1 { pair.clientUpdatesKeys() }
+                pair.clientSays("a\(turn) NOOP\r\n")
+                pair.settle(cut: 7)
+                pair.serverSays("a\(turn) OK\r\n")
+                pair.settle(cut: 7)
+                #expect(pair.takeServerText() == "a\(turn) NOOP\r\n")
+                #expect(pair.takeClientText() == "a\(turn) OK\r\n")
+            }
+            pair.clientCloses()
+            pair.settle()
+            #expect(pair.server.state == .ended(isTruncated: false))
+        }
+    }
+
+    /// Takes over the reference to `key`.
+    private func hasPrivateKey(_ key: OpaquePointer?) -> Bool {
+        guard let key = unsafe key else { return false }
+        defer { unsafe EVP_PKEY_free(key) }
+        var length = 0
+        return unsafe EVP_PKEY_get_raw_private_key(key, nil, &length) == 1
+    }
+
     @Test("1.3 with AES-128-GCM and X25519 at the defaults, in one round trip")
     func defaults() throws {
         let pair = try TLSFixture().pair().settle()

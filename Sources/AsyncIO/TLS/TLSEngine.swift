@@ -16,7 +16,7 @@ package final class TLSEngine: @unchecked Sendable {
         case handshaking, open
         /// The peer's stream is over. `isTruncated`: without close_notify, so somebody may have cut it.
         case ended(isTruncated: Bool)
-        case failed(TLSFailure)
+        indirect case failed(TLSFailure)
     }
 
     /// The context in force, which SNI may have chosen.
@@ -75,7 +75,6 @@ package final class TLSEngine: @unchecked Sendable {
         }
         unsafe self.ssl = ssl
         unsafe SSL_set_bio(ssl, bio, bio)
-        unsafe copenssl_set_object(ssl, Unmanaged.passUnretained(self).toOpaque())
     }
 
     deinit {
@@ -84,10 +83,10 @@ package final class TLSEngine: @unchecked Sendable {
         unsafe SSL_free(ssl)
     }
 
-    /// The engine that OpenSSL calls back about.
+    /// The engine that OpenSSL calls back about: the one at work, as long as it is `ssl`'s.
     static func of(_ ssl: OpaquePointer?) -> TLSEngine? {
-        guard let object = unsafe copenssl_object(ssl) else { return nil }
-        return unsafe Unmanaged<TLSEngine>.fromOpaque(object).takeUnretainedValue()
+        guard let engine = TLSScratch.current.engine, unsafe engine.ssl == ssl else { return nil }
+        return engine
     }
 
     // MARK: Bytes
@@ -95,7 +94,7 @@ package final class TLSEngine: @unchecked Sendable {
     /// What has to be said first: a client's hello; nothing for a server.
     package func start() -> [UInt8] {
         let scratch = TLSScratch.current
-        return unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0)) { shakeHands() }
+        return unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), to: self) { shakeHands() }
     }
 
     /// Takes what the peer has sent; plaintext is appended to `plaintext`. Returns what has to be sent to
@@ -103,7 +102,7 @@ package final class TLSEngine: @unchecked Sendable {
     package func receive(_ ciphertext: RawSpan, into plaintext: inout ByteQueue) -> [UInt8] {
         let scratch = TLSScratch.current
         return unsafe ciphertext.withUnsafeBytes { bytes in
-            unsafe scratch.lend(bytes) {
+            unsafe scratch.lend(bytes, to: self) {
                 if state == .handshaking { shakeHands() }
                 while state == .open, readRecord(scratch, into: &plaintext) {}
             }
@@ -121,7 +120,7 @@ package final class TLSEngine: @unchecked Sendable {
         defer { heldCiphertext = [] }
         guard !plaintext.isEmpty else { return heldCiphertext }
         let scratch = TLSScratch.current
-        let ciphertext = unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0)) {
+        let ciphertext = unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), to: self) {
             ERR_clear_error()
             var written = 0
             let result = unsafe SSL_write_ex(ssl, plaintext, plaintext.count, &written)
@@ -145,13 +144,30 @@ package final class TLSEngine: @unchecked Sendable {
 
     // MARK: Bytes, for a relay
 
-    /// No more passwords will come: OpenSSL need not overwrite what it has decrypted any more.
-    func beginRelay() { unsafe SSL_clear_options(ssl, copenssl_cleanse_plaintext) }
+    /// The handshake is over, and no more passwords will come: OpenSSL need not overwrite what it has decrypted any
+    /// more, and what was for the handshake alone is let go, since silence lasts for hours.
+    func beginRelay() {
+        unsafe SSL_clear_options(ssl, copenssl_cleanse_plaintext)
+        guard canSend else { return }
+        unsafe TLSScratch.current.shareBIO(with: ssl)
+        // The keys of the key exchange, 430 bytes: nothing needs them once the secrets are derived, and a private
+        // key that is gone cannot be stolen. OpenSSL keeps them to answer questions that nobody here asks.
+        unsafe TLSEngine.clear(copenssl_own_exchange_key(ssl))
+        unsafe TLSEngine.clear(copenssl_peer_exchange_key(ssl))
+    }
+
+    /// Frees what is in `key`, of which this is one reference of several, and the reference.
+    private static func clear(_ key: OpaquePointer?) {
+        guard let key = unsafe key else { return }
+        // EVP_PKEY_set_type(3): it clears "all the previous key data and methods"; some type there must be.
+        unsafe EVP_PKEY_set_type(key, EVP_PKEY_EC)
+        unsafe EVP_PKEY_free(key)
+    }
 
     /// As `receive` above, with both kinds of bytes appended where they will be sent from.
     func receive(_ ciphertext: UnsafeRawBufferPointer, plaintext: inout OwnedBytes, wire: inout OwnedBytes) {
         let scratch = TLSScratch.current
-        unsafe scratch.lend(ciphertext, &wire) {
+        unsafe scratch.lend(ciphertext, to: self, &wire) {
             while state == .open {
                 ERR_clear_error()
                 // A record that began before may be longer than what is left of this.
@@ -168,7 +184,7 @@ package final class TLSEngine: @unchecked Sendable {
     func send(_ plaintext: UnsafeRawBufferPointer, wire: inout OwnedBytes) {
         guard canSend, unsafe !plaintext.isEmpty else { return }
         let scratch = TLSScratch.current
-        unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), &wire) {
+        unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), to: self, &wire) {
             ERR_clear_error()
             var written = 0
             let result = unsafe SSL_write_ex(ssl, plaintext.baseAddress, plaintext.count, &written)
@@ -182,7 +198,7 @@ package final class TLSEngine: @unchecked Sendable {
     package func close() -> [UInt8] {
         guard canSend, unsafe SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN == 0 else { return [] }
         let scratch = TLSScratch.current
-        return unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0)) {
+        return unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), to: self) {
             ERR_clear_error()
             _ = unsafe SSL_shutdown(ssl)
         }

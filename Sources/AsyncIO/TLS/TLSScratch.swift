@@ -16,11 +16,19 @@ final class TLSScratch {
     private var output = OwnedBytes()
     /// Memory for what a login says, used again and again.
     private var spare = OwnedBytes()
-    private var isAtWork = false
+    /// Whose work OpenSSL does at present, and so whom it calls back about.
+    private(set) var engine: TLSEngine?
     /// Where plaintext lies between OpenSSL and its reader; the largest record fits.
     let plaintext = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 16)
 
-    deinit { unsafe plaintext.deallocate() }
+    /// Read from and written to by every connection whose handshake is over, which holds a reference: it keeps
+    /// nothing of them. Until then each has one of its own, for OpenSSL puts a buffer in front.
+    private let sharedBIO = unsafe TLSScratch.makeBIO()
+
+    deinit {
+        unsafe BIO_free(sharedBIO)
+        unsafe plaintext.deallocate()
+    }
 
     /// The calling thread's.
     static var current: TLSScratch {
@@ -41,9 +49,9 @@ final class TLSScratch {
         return key
     }()
 
-    /// Lends `ciphertext` to OpenSSL during `body`, and returns what OpenSSL said to it.
-    func lend(_ ciphertext: UnsafeRawBufferPointer, during body: () -> Void) -> [UInt8] {
-        unsafe lend(ciphertext, &spare, during: body)
+    /// Lends `ciphertext` to OpenSSL during `body`, the work of `engine`, and returns what OpenSSL said to it.
+    func lend(_ ciphertext: UnsafeRawBufferPointer, to engine: TLSEngine, during body: () -> Void) -> [UInt8] {
+        unsafe lend(ciphertext, to: engine, &spare, during: body)
         let said = spare.bytes
         // A burst must not keep its memory for ever.
         if spare.count > TLSScratch.spareMaximum { spare = OwnedBytes() } else { spare.removeAll() }
@@ -51,15 +59,17 @@ final class TLSScratch {
     }
 
     /// The same, with what OpenSSL says appended to `wire`.
-    func lend(_ ciphertext: UnsafeRawBufferPointer, _ wire: inout OwnedBytes, during body: () -> Void) {
-        precondition(!isAtWork, "two engines at work at once")
-        isAtWork = true
+    func lend(
+        _ ciphertext: UnsafeRawBufferPointer, to engine: TLSEngine, _ wire: inout OwnedBytes, during body: () -> Void
+    ) {
+        precondition(self.engine == nil, "two engines at work at once")
+        self.engine = engine
         unsafe input = ciphertext
         swap(&output, &wire)
         body()
         swap(&output, &wire)
         unsafe input = UnsafeRawBufferPointer(start: nil, count: 0)
-        isAtWork = false
+        self.engine = nil
     }
 
     /// Ciphertext not read yet, in bytes.
@@ -71,6 +81,13 @@ final class TLSScratch {
 
     /// A BIO that reads and writes here; it belongs to whoever asked.
     static func makeBIO() -> OpaquePointer? { unsafe BIO_new(method) }
+
+    /// Has `ssl` read and write through the BIO that all share.
+    func shareBIO(with ssl: OpaquePointer) {
+        // SSL_set_bio(3): one reference for both directions, and the connection's own BIO is freed.
+        unsafe BIO_up_ref(sharedBIO)
+        unsafe SSL_set_bio(ssl, sharedBIO, sharedBIO)
+    }
 
     // Safety: built once, and only read afterwards.
     private nonisolated(unsafe) static let method: OpaquePointer? = {
