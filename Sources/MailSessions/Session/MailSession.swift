@@ -16,16 +16,16 @@ package actor MailSession {
     /// Servers to ask for, until the client has its own.
     var named: NamedServers?
     let client: Socket
-    var context: SessionContext
     /// Where it is counted (`limit_conn`), by zone.
     var places: [String: SharedPlace] = [:]
-    /// `listen … proxy_protocol`: a PROXY header comes first, or nothing does.
-    private let expectsProxyHeader: Bool
     private let start: Instant
-    /// `listen … ssl`: nothing is said in clear.
-    let beginsWithTLS: Bool
     /// From the login to the end.
     private var relay: Relay?
+    var context: SessionContext
+    /// `listen … proxy_protocol`: a PROXY header comes first, or nothing does.
+    private let expectsProxyHeader: Bool
+    /// `listen … ssl`: nothing is said in clear.
+    let beginsWithTLS: Bool
 
     /// A session for the client that `connection` leads to; nothing happens before `logIn`. Cancelling `scope` ends it.
     package init(

@@ -135,24 +135,26 @@ package enum SessionPhase: Sendable, Hashable {
 
 /// What is known of a session when an event happens.
 package struct SessionContext: Sendable {
+    // Every session keeps one of these, so what is small stands behind addresses, which end with unused bytes.
+
     /// Counted from 1 in each worker; nginx's `*N`.
     package let number: UInt64
-    package let mailProtocol: MailProtocol
-    /// Where it comes from; after `set_real_ip_from`, as soon as that is known.
-    package var client: SocketAddress
-    /// The address it came to, as configured.
-    package let listener: SocketAddress
-    package var phase = SessionPhase.greeting
-    /// TLS was begun by STARTTLS or STLS.
-    package var usesStartTLS = false
     /// The login name, raw bytes, once known.
     package var login: [UInt8]?
-    /// The back-end, once chosen.
-    package var backEnd: SocketAddress?
-    /// Those tried before it, in that order.
+    /// Back-ends tried before `backEnd`, in that order.
     package var backEndsTried: [SocketAddress] = []
     /// The group that they belong to.
     package var group: String?
+    /// Where it comes from; after `set_real_ip_from`, as soon as that is known.
+    package var client: SocketAddress
+    package let mailProtocol: MailProtocol
+    package var phase = SessionPhase.greeting
+    /// TLS was begun by STARTTLS or STLS.
+    package var usesStartTLS = false
+    /// The address it came to, as configured.
+    package let listener: SocketAddress
+    /// The back-end, once chosen.
+    package var backEnd: SocketAddress?
 
     package init(number: UInt64, mailProtocol: MailProtocol, client: SocketAddress, listener: SocketAddress) {
         self.number = number
