@@ -73,7 +73,9 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["AsyncIO", "COpenSSL", "MailSessions"], path: "Tests/TestSupport",
             swiftSettings: strict),
-        .testTarget(name: "AsyncIOTests", dependencies: ["AsyncIO", "COpenSSL", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "AsyncIOTests", dependencies: ["AsyncIO", "CLinux", "COpenSSL", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "MailSessionsTests",
             dependencies: [

@@ -4,6 +4,7 @@
 // _GNU_SOURCE in a header that Swift imports splits fd_set between modules in debug builds.
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
