@@ -24,7 +24,7 @@ final class SecureLeg: RelayHalf {
     private var queue = OwnedBytes()
 
     /// What one receive takes at most, and what waits at most before the other side is read again.
-    private static let portion = 64 << 10
+    private static let portion = 128 << 10
 
     /// Both legs, each with what it has to send first.
     static func pair(
@@ -207,6 +207,9 @@ final class SecureLeg: RelayHalf {
         if operation === receiving {
             if !completion.more { receiving = nil }
             received(completion, relay, opposite)
+            // Full buffers come in rows: what is in them leaves together, with the receive's last completion, which was
+            // asked for, at the latest.
+            if completion.more, isBulk, opposite.queue.count < SecureLeg.portion { return }
             opposite.pump(relay)
             // TLS may have said something to the peer, too.
             pump(relay)
