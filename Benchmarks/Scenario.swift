@@ -35,7 +35,7 @@ struct Scenario {
 
     private static let logins: [Scenario] = [
         login("login-imap", .imap, sessions: 64), login("login-pop3", .pop3, sessions: 64),
-        login("login-smtp", .smtp, sessions: 64), login("login-one", .imap, sessions: 1),
+        login("login-smtp", .smtp, sessions: 64), login("login-one", .imap, sessions: 1), logged(login("login-imap", .imap, sessions: 64)),
         login("login-tls", .imap, sessions: 64, .tls), login("login-starttls", .imap, sessions: 64, .startTLS),
         login("login-resumed", .imap, sessions: 64, .resumed), login("login-tls-one", .imap, sessions: 1, .tls),
     ]
@@ -82,6 +82,15 @@ struct Scenario {
                 + (sessions == 1 ? "one at a time" : "\(sessions) at once") + words(security),
             load: LoadPlan(mailProtocol: mailProtocol, security: security, work: .session, sessions: sessions),
             unit: .session)
+    }
+
+    /// The same with lines about each session in the log.
+    private static func logged(_ scenario: Scenario) -> Scenario {
+        var load = scenario.load
+        load.isLogged = true
+        return Scenario(
+            name: "logged-\(scenario.name)", summary: "\(scenario.summary); each logged", load: load,
+            unit: scenario.unit)
     }
 
     /// Pieces of 8 MiB from one session, of 1 MiB from each of several.

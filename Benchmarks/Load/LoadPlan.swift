@@ -61,6 +61,8 @@ struct LoadPlan {
     var transferBytes = 0
     /// Further sessions that are there all the time and are not measured.
     var company = Company.none
+    /// The server writes lines about each session, and not only about errors.
+    var isLogged = false
     /// Processes or threads of the server.
     var workers = 1
 

@@ -9,7 +9,7 @@ struct DovecotDialect: ServerDialect {
     let package = "dovecot-imapd dovecot-pop3d"
     let versionArgument = "--version"
 
-    func serves(_ scenario: Scenario) -> Bool { scenario.load.mailProtocol != .smtp }
+    func serves(_ scenario: Scenario) -> Bool { scenario.load.mailProtocol != .smtp && !scenario.load.isLogged }
 
     func configuration(_ plan: ServerPlan) -> String {
         let isImplicit = plan.load.security.isImplicit

@@ -60,7 +60,7 @@ private enum MailBlock {
             \(mainStatements)
             daemon off;
             worker_processes \(plan.load.workers);
-            error_log \(plan.directory)/error.log;
+            error_log \(plan.directory)/error.log\(plan.load.isLogged ? " info" : "");
             pid \(plan.directory)/server.pid;
             events { worker_connections \(plan.load.connections); }
             mail {

@@ -114,7 +114,7 @@ extension SourceFile {
         if isIn("Sources/AsyncIO/Executor", "Sources/AsyncIO/TLS") { return true }
         let names = [
             "Secret", "ByteBuffer", "SocketAddress", "SharedMemory", "PAMAuthenticator", "MySQLConnection",
-            "ChildProcess", "Descriptor",
+            "ChildProcess", "Descriptor", "KeptConnections",
         ]
         return names.contains { path.hasSuffix("/\($0).swift") }
     }

@@ -82,6 +82,7 @@ package final class Secret: Sendable, Hashable, CustomStringConvertible, CustomR
 
 /// Overwrites `bytes` so that the optimiser cannot drop it, then empties the array.
 package func wipe(_ bytes: inout [UInt8]) {
+    if bytes.isEmpty { return }
     unsafe bytes.withUnsafeMutableBytes { raw in
         if let base = raw.baseAddress { unsafe explicit_bzero(base, raw.count) }
     }

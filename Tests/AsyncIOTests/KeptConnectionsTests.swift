@@ -1,5 +1,4 @@
 import AsyncIO
-import MailSessions
 import TestSupport
 import Testing
 
