@@ -35,7 +35,8 @@ struct Scenario {
 
     private static let logins: [Scenario] = [
         login("login-imap", .imap, sessions: 64), login("login-pop3", .pop3, sessions: 64),
-        login("login-smtp", .smtp, sessions: 64), login("login-one", .imap, sessions: 1), logged(login("login-imap", .imap, sessions: 64)),
+        login("login-smtp", .smtp, sessions: 64), login("login-one", .imap, sessions: 1),
+        logged(login("login-imap", .imap, sessions: 64)),
         login("login-tls", .imap, sessions: 64, .tls), login("login-starttls", .imap, sessions: 64, .startTLS),
         login("login-resumed", .imap, sessions: 64, .resumed), login("login-tls-one", .imap, sessions: 1, .tls),
     ]
