@@ -95,13 +95,13 @@ struct MemoryTests {
             let piece = Array(try #require(lines.dropFirst().first).utf8.dropFirst(16).prefix(32))
             let memory = ProcessMemory(of: gateway.process.pid, on: stage)
             // Until the worker has it there is another, on its way.
-            try waitUntil("the only copy") { try memory.counts(of: [piece]) == [1] }
+            try waitUntil("the only copy", within: .seconds(30)) { try memory.counts(of: [piece]) == [1] }
             let reloads = gateway.occurrences(of: "all workers serve the new configuration")
             try certificates.issue("sealed", ["gateway.example.test"], passphrase: Self.passphrase)
             try waitUntil("the renewal", within: .seconds(30)) {
                 gateway.occurrences(of: "all workers serve the new configuration") > reloads
             }
-            try waitUntil("the end of the last copy") { try memory.counts(of: [piece]) == [0] }
+            try waitUntil("the end of the last copy", within: .seconds(30)) { try memory.counts(of: [piece]) == [0] }
         }
     }
 
