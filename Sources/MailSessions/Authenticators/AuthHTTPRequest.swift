@@ -43,6 +43,7 @@ package struct AuthHTTPRequest: Sendable {
         addTLS(to: &lines)
         for header in settings.headers { lines.add(header.name, header.value) }
         lines.end()
+        assert(lines.bytes.count <= room, "growing has left a password behind")
         return lines.bytes
     }
 

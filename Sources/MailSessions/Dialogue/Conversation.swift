@@ -56,8 +56,14 @@ package struct Conversation: Sendable {
             switch dialogue.next() {
             case .send(var bytes) where output.isEmpty: swap(&output, &bytes)
             case .send(var bytes):
-                output.append(contentsOf: bytes)
+                // Into one array made for both, for growing would leave a password in freed memory.
+                var joined: [UInt8] = []
+                joined.reserveCapacity(output.count + bytes.count)
+                joined += output
+                joined += bytes
+                wipe(&output)
                 wipe(&bytes)
+                output = joined
             case .receive:
                 let count = try await socket.exchange(output, into: &dialogue.input, deadline: deadline)
                 wipe(&output)
