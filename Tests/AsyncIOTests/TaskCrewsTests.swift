@@ -19,12 +19,11 @@ struct TaskCrewsTests {
     }
 
     private func withCrews(
-        _ body:
-            @escaping @Sendable (TaskCrews<Site>, Site, inout DiscardingTaskGroup, RingExecutor) async throws -> Void
+        _ body: @escaping @Sendable (TaskCrews, Site, inout DiscardingTaskGroup, RingExecutor) async throws -> Void
     ) async throws -> Int {
         try await onExecutor({ SimulatedKernel(seed: 1) }) { executor in
+            let crews = TaskCrews(on: executor)
             let site = Site()
-            let crews = TaskCrews(on: executor, at: site)
             try await withThrowingDiscardingTaskGroup { outer in
                 outer.addTask {
                     await withDiscardingTaskGroup { group in
@@ -41,15 +40,14 @@ struct TaskCrewsTests {
 
     /// Starts members that wait until they are released.
     private static func hire(
-        _ count: Int, _ crews: TaskCrews<Site>, _ site: Site, _ group: inout DiscardingTaskGroup,
-        _ executor: RingExecutor
+        _ count: Int, _ crews: TaskCrews, _ site: Site, _ group: inout DiscardingTaskGroup, _ executor: RingExecutor
     ) async throws {
         let before = site.waiters.count
         for _ in 0..<count {
             crews.hire(into: &group) { crew, members in
                 crew.addTask {
-                    await Waiter<Void>.wait { members.site.waiters.append(Waiting($0)) }
-                    members.site.ended += 1
+                    await Waiter<Void>.wait { site.waiters.append(Waiting($0)) }
+                    site.ended += 1
                     members.leave()
                 }
             }
@@ -63,25 +61,25 @@ struct TaskCrewsTests {
 
     @Test func `a crew has a maximum, and one member more is another crew's`() async throws {
         let ended = try await withCrews { crews, site, group, executor in
-            try await Self.hire(TaskCrews<Site>.membersMaximum, crews, site, &group, executor)
+            try await Self.hire(TaskCrews.membersMaximum, crews, site, &group, executor)
             #expect(crews.count == 1)
             try await Self.hire(1, crews, site, &group, executor)
             #expect(crews.count == 2)
         }
-        #expect(ended == TaskCrews<Site>.membersMaximum + 1)
+        #expect(ended == TaskCrews.membersMaximum + 1)
     }
 
     @Test func `vacancies are filled before a crew is added, and crews without members go`() async throws {
         let ended = try await withCrews { crews, site, group, executor in
-            try await Self.hire(3 * TaskCrews<Site>.membersMaximum, crews, site, &group, executor)
-            for waiter in site.waiters[..<(TaskCrews<Site>.membersMaximum + 1)] { waiter.release() }
-            site.waiters.removeFirst(TaskCrews<Site>.membersMaximum + 1)
-            while site.ended <= TaskCrews<Site>.membersMaximum { try await Self.turn(executor) }
+            try await Self.hire(3 * TaskCrews.membersMaximum, crews, site, &group, executor)
+            for waiter in site.waiters[..<(TaskCrews.membersMaximum + 1)] { waiter.release() }
+            site.waiters.removeFirst(TaskCrews.membersMaximum + 1)
+            while site.ended <= TaskCrews.membersMaximum { try await Self.turn(executor) }
             #expect(crews.count <= 3)
             let before = crews.count
-            try await Self.hire(TaskCrews<Site>.membersMaximum, crews, site, &group, executor)
+            try await Self.hire(TaskCrews.membersMaximum, crews, site, &group, executor)
             #expect(crews.count == before)
         }
-        #expect(ended == 4 * TaskCrews<Site>.membersMaximum)
+        #expect(ended == 4 * TaskCrews.membersMaximum)
     }
 }

@@ -3,45 +3,41 @@
 /// Cancelling insists: operations in flight are cancelled in the kernel, and those started later
 /// fail at once (a handler may run before the operation it is meant for is submitted). It may be
 /// called from any thread; it takes effect on the executor's.
-// Safety: `isCancelledItself` and `first` are touched on the executor's thread only; `cancel` hops there.
+// Safety: `state` and `first` are touched on the executor's thread only; `cancel` hops there.
 package final class CancellationScope: @unchecked Sendable {
-    /// Where its executor is known: one word for both, because every session has a scope.
-    private enum Origin {
-        case root(RingExecutor)
-        /// The cancellation of this one cancels it too.
-        case within(CancellationScope)
-    }
-
-    private let origin: Origin
-    private var isCancelledItself = false
+    package let executor: RingExecutor
+    private var state: State
     /// The operations in flight, linked by `nextInScope`: a session has four at most.
     private var first: Operation?
 
+    /// One word, because every session has a scope.
+    private enum State {
+        case open
+        /// Open as long as that one is.
+        case within(CancellationScope)
+        case cancelled
+    }
+
     /// A scope of its own, or one that ends with `parent` at the latest.
     package init(on executor: RingExecutor, within parent: CancellationScope? = nil) {
-        precondition(parent.map { $0.executor === executor } ?? true, "scopes within each other share their executor")
-        origin = parent.map { .within($0) } ?? .root(executor)
-    }
-
-    package var executor: RingExecutor {
-        switch origin {
-        case .root(let executor): executor
-        case .within(let parent): parent.executor
-        }
-    }
-
-    private var parent: CancellationScope? {
-        if case .within(let parent) = origin { parent } else { nil }
+        self.executor = executor
+        state = parent.map { .within($0) } ?? .open
     }
 
     /// Whether operations may still be started.
-    package var isCancelled: Bool { isCancelledItself || parent?.isCancelled ?? false }
+    package var isCancelled: Bool {
+        switch state {
+        case .open: false
+        case .within(let parent): parent.isCancelled
+        case .cancelled: true
+        }
+    }
 
     /// Cancels everything in flight and to come, that of scopes within this one too.
     package func cancel() {
         executor.onThread { [self] in
-            guard !isCancelledItself else { return }
-            isCancelledItself = true
+            if case .cancelled = state { return }
+            state = .cancelled
             // Found by what is in flight, rather than by a list that every scope would have to be kept in.
             for scope in executor.scopesInFlight(where: { $0 === self || $0.isWithin(self) }) {
                 scope.cancelOperations()
@@ -49,7 +45,11 @@ package final class CancellationScope: @unchecked Sendable {
         }
     }
 
-    private func isWithin(_ scope: CancellationScope) -> Bool { parent === scope || parent?.isWithin(scope) ?? false }
+    /// Whether this one ends with `scope`, and has not ended before.
+    private func isWithin(_ scope: CancellationScope) -> Bool {
+        guard case .within(let parent) = state else { return false }
+        return parent === scope || parent.isWithin(scope)
+    }
 
     private func cancelOperations() {
         var pending: [Operation] = []

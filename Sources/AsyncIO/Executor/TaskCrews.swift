@@ -9,28 +9,23 @@
 /// sessions in one group, each that ends would pay for every one that stays: beside 9,000 silent sessions a login
 /// cost three times as much. Vacancies are filled before a crew is added, and crews without members go.
 // Safety: touched on the executor's thread only, which `hire` and `TaskCrew.leave` assert.
-package final class TaskCrews<Site: Sendable>: @unchecked Sendable {
+package final class TaskCrews: @unchecked Sendable {
     /// A walk over so many is nothing beside what ends; and a crew's own task is little beside so many.
-    package static var membersMaximum: Int { 64 }
+    package static let membersMaximum = 64
 
     /// Adds a member to the group of a crew, as one child task; its last act is `leave()` of the crew.
     ///
     /// It adds the task itself, because a closure written where the task is added needs the fewest frames: what a task
     /// waits in lasts as long as its session.
-    package typealias Start = (inout DiscardingTaskGroup, TaskCrew<Site>) -> Void
+    package typealias Start = (inout DiscardingTaskGroup, TaskCrew) -> Void
 
     private let executor: RingExecutor
-    /// What all members work on. They find it through their crew: one word less that each of them keeps.
-    fileprivate let site: Site
     /// Those with vacancies.
-    private var open: [TaskCrew<Site>] = []
+    private var open: [TaskCrew] = []
     private var full: Set<ObjectIdentifier> = []
     private var isClosed = false
 
-    package init(on executor: RingExecutor, at site: Site) {
-        self.executor = executor
-        self.site = site
-    }
+    package init(on executor: RingExecutor) { self.executor = executor }
 
     /// How many crews there are.
     package var count: Int { open.count + full.count }
@@ -45,7 +40,7 @@ package final class TaskCrews<Site: Sendable>: @unchecked Sendable {
     }
 
     /// The last of `open`.
-    private func vacant(in group: inout DiscardingTaskGroup) -> TaskCrew<Site> {
+    private func vacant(in group: inout DiscardingTaskGroup) -> TaskCrew {
         executor.checkIsolated()
         precondition(!isClosed, "hired after the last")
         if let crew = open.last { return crew }
@@ -62,7 +57,7 @@ package final class TaskCrews<Site: Sendable>: @unchecked Sendable {
         for crew in open where crew.members == 0 { crew.dismiss() }
     }
 
-    fileprivate func vacated(_ crew: TaskCrew<Site>) {
+    fileprivate func vacated(_ crew: TaskCrew) {
         executor.checkIsolated()
         if full.remove(ObjectIdentifier(crew)) != nil { open.append(crew) }
         guard crew.members == 0, isClosed || open.count > 1 else { return }
@@ -73,17 +68,15 @@ package final class TaskCrews<Site: Sendable>: @unchecked Sendable {
 
 /// One group of at most `TaskCrews.membersMaximum` child tasks.
 // Safety: as `TaskCrews`.
-package final class TaskCrew<Site: Sendable>: @unchecked Sendable {
-    private unowned let crews: TaskCrews<Site>
+package final class TaskCrew: @unchecked Sendable {
+    private unowned let crews: TaskCrews
     /// Those that were hired and have not left.
     fileprivate private(set) var members = 0
-    private var arrivals: [TaskCrews<Site>.Start] = []
+    private var arrivals: [TaskCrews.Start] = []
     private var isDismissed = false
     private var waiter: Waiter<Void>?
 
-    fileprivate init(of crews: TaskCrews<Site>) { self.crews = crews }
-
-    package var site: Site { crews.site }
+    fileprivate init(of crews: TaskCrews) { self.crews = crews }
 
     /// The last act of each member.
     package func leave() {
@@ -91,7 +84,7 @@ package final class TaskCrew<Site: Sendable>: @unchecked Sendable {
         crews.vacated(self)
     }
 
-    fileprivate func add(_ start: @escaping TaskCrews<Site>.Start) {
+    fileprivate func add(_ start: @escaping TaskCrews.Start) {
         members += 1
         arrivals.append(start)
         waiter.take()?.resume(returning: ())

@@ -174,7 +174,7 @@ actor Supervisor {
 
     /// Accepts clients and logs them in, each in a task of its own, until accepting ends and the last is done.
     private nonisolated func logIn(_ listener: Listener, _ loggedIn: LoggedInSessions) async {
-        let crews = TaskCrews(on: executor, at: loggedIn)
+        let crews = TaskCrews(on: executor)
         await withDiscardingTaskGroup { logins in
             if let scope = await self.accepting[listener.serial] {
                 let acceptor = Acceptor(listening: listener.descriptor, scope: scope)
@@ -182,7 +182,7 @@ actor Supervisor {
                     if let session = await admission.admit(connection, from: listener.serial) {
                         crews.hire(into: &logins) { group, crew in
                             group.addTask {
-                                if await session.logIn() { await crew.site.add(session) }
+                                if await session.logIn() { await loggedIn.add(session) }
                                 crew.leave()
                             }
                         }
@@ -204,14 +204,13 @@ actor Supervisor {
 
     /// Relays logged-in clients, each in a task of its own, until no more come and the last has gone.
     private nonisolated func relay(_ loggedIn: LoggedInSessions) async {
-        let crews = TaskCrews(on: executor, at: loggedIn)
+        let crews = TaskCrews(on: executor)
         await withDiscardingTaskGroup { relays in
             while await loggedIn.hasNext() {
                 crews.hire(into: &relays) { group, crew in
                     group.addTask {
-                        // What this task waits in is held as long as the session, so it waits for the relay directly
-                        // and keeps no more than its crew and its session.
-                        let session = crew.site.next()
+                        // What this task waits in is held as long as the session, so it waits for the relay directly.
+                        let session = loggedIn.next()
                         // Safety: the relay resumes its waiter exactly once, when all of it is over.
                         await unsafe withUnsafeContinuation { unsafe session.beginRelay(Waiter($0)) }
                         session.conclude()
