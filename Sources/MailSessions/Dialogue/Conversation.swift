@@ -2,7 +2,7 @@ import AsyncIO
 
 /// Carries bytes between a dialogue and a socket: the one place of a login that awaits.
 ///
-/// Consecutive sends leave together, and with the receive that follows them in one kernel call.
+/// Consecutive sends leave together, in front of the receive that follows them.
 package struct Conversation: Sendable {
     private let socket: Socket
     /// Time for each stretch between answers: the dialogue's whole, unless it asks or pauses
