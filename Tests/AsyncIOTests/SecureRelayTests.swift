@@ -116,7 +116,7 @@ import Testing
 
     // MARK: Stage
 
-    private final class Made {
+    final class Made {
         var relay: Relay?
         let client: Socket
         let backEnd: Socket
@@ -129,7 +129,7 @@ import Testing
     }
 
     /// - Parameter capacities: of simulated sockets; a handshake's messages are longer than what others hold.
-    private static func make(
+    static func make(
         on executor: RingExecutor, _ sides: Sides, capacities: ClosedRange<Int> = 2048...4096
     ) async throws -> Made {
         (executor.kernel as? SimulatedKernel)?.capacities = capacities

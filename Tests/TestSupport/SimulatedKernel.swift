@@ -15,6 +15,8 @@ package final class SimulatedKernel: Kernel {
         /// A ready operation is made to wait for up to `delay`.
         package var late = 0.3
         package var delay: Duration = .milliseconds(20)
+        /// Whoever receives is told that more is there.
+        package var foreseen = 0.5
         /// A transfer resets the connection instead.
         package var reset = 0.0
         /// An accept, or a new socket, fails for want of descriptors.
@@ -45,6 +47,10 @@ package final class SimulatedKernel: Kernel {
     /// Called at the begin of each turn with its number, to interfere at every step.
     package var onTurn: ((Int) -> Void)?
     package private(set) var turns = 0
+    /// Plain calls that sent something: packets, where nothing was withheld.
+    package private(set) var sendsAtOnce = 0
+    /// Those of them that promised that more would follow.
+    package private(set) var sendsWithheld = 0
     /// A history with more turns goes round in circles.
     private static let turnsMaximum = 200_000
 
@@ -59,6 +65,8 @@ package final class SimulatedKernel: Kernel {
 
     private final class Endpoint {
         var incoming: [UInt8] = []
+        /// Came with the promise that more follows, and stays out of sight until it does: for ever, if it does not.
+        var withheld: [UInt8] = []
         var capacity: Int
         weak var peer: Endpoint?
         /// No more will come: the peer shut down or closed.
@@ -71,6 +79,20 @@ package final class SimulatedKernel: Kernel {
         init(capacity: Int, address: SocketAddress) {
             self.capacity = capacity
             self.address = address
+        }
+
+        var room: Int { capacity - incoming.count - withheld.count }
+
+        /// What was withheld can be received.
+        func show() {
+            incoming += withheld
+            withheld = []
+        }
+
+        /// Nothing comes behind what was sent.
+        func end() {
+            show()
+            ended = true
         }
     }
 
@@ -192,16 +214,22 @@ package final class SimulatedKernel: Kernel {
             return
         }
         guard let endpoint = endpoints.removeValue(forKey: descriptor) else { return }
-        endpoint.peer?.ended = true
+        endpoint.peer?.end()
     }
 
-    package func sendAtOnce(_ bytes: RawSpan, on descriptor: Int32) -> Int {
+    package func sendAtOnce(_ bytes: RawSpan, on descriptor: Int32, moreFollows: Bool) -> Int {
         guard let endpoint = endpoints[descriptor], let peer = endpoint.peer, !endpoint.isReset else {
             return -Int(EPIPE)
         }
-        let most = min(bytes.byteCount, peer.capacity - peer.incoming.count)
-        guard most > 0 else { return -Int(EAGAIN) }
-        unsafe bytes.withUnsafeBytes { unsafe peer.incoming.append(contentsOf: $0.prefix(most)) }
+        let most = min(bytes.byteCount, peer.room)
+        guard most > 0 else {
+            peer.show()
+            return -Int(EAGAIN)
+        }
+        sendsAtOnce += 1
+        if moreFollows { sendsWithheld += 1 }
+        unsafe bytes.withUnsafeBytes { unsafe peer.withheld.append(contentsOf: $0.prefix(most)) }
+        if !moreFollows || most < bytes.byteCount { peer.show() }
         return most
     }
 
@@ -210,7 +238,7 @@ package final class SimulatedKernel: Kernel {
 
     package func skipCongestionControl(_ descriptor: Int32) {}
 
-    package func shutdownSending(_ descriptor: Int32) { endpoints[descriptor]?.peer?.ended = true }
+    package func shutdownSending(_ descriptor: Int32) { endpoints[descriptor]?.peer?.end() }
 
     package func prepareStream(_ descriptor: Int32) {}
 
@@ -282,9 +310,11 @@ package final class SimulatedKernel: Kernel {
             if index > 0 { buffers.link(taken[index - 1], to: buffer) }
         }
         endpoint.incoming.removeFirst(most)
-        var more = false
-        if case .receiveMany = operation.request { more = features.contains(.multishotReceive) }
-        return Completion(result: Int32(most), buffer: first, more: more)
+        guard case .receiveMany = operation.request, features.contains(.multishotReceive) else {
+            return Completion(result: Int32(most), buffer: first)
+        }
+        let isFollowed = (!endpoint.incoming.isEmpty || endpoint.ended) && random.chance(faults.foreseen)
+        return Completion(result: Int32(most), buffer: first, more: true, isFollowed: isFollowed)
     }
 
     private func send(_ operation: Operation) -> Completion? {
@@ -295,7 +325,8 @@ package final class SimulatedKernel: Kernel {
             return Completion(result: -ECONNRESET)
         }
         guard let outgoing = operation.outgoing else { return Completion(result: -EINVAL) }
-        var most = min(outgoing.rest, peer.capacity - peer.incoming.count)
+        peer.show()
+        var most = min(outgoing.rest, peer.room)
         guard most > 0 else { return nil }
         if random.chance(faults.short) { most = Int.random(in: 1...most, using: &random) }
         append(most, of: outgoing, to: peer)

@@ -21,11 +21,14 @@ package struct Completion: Sendable {
     package var buffer: UInt16?
     /// Further completions of the same operation will come.
     package var more: Bool
+    /// The next one is as good as there: the source holds further bytes, or its end. Not every kernel can tell.
+    package var isFollowed: Bool
 
-    package init(result: Int32, buffer: UInt16? = nil, more: Bool = false) {
+    package init(result: Int32, buffer: UInt16? = nil, more: Bool = false, isFollowed: Bool = false) {
         self.result = result
         self.buffer = buffer
         self.more = more
+        self.isFollowed = isFollowed
     }
 
     static let cancelled = Completion(result: -ECANCELED)

@@ -42,7 +42,10 @@ package protocol Kernel: AnyObject {
 
     /// Sends what the socket takes of `bytes` without waiting: how many, or a negated errno (`-EAGAIN`: none
     /// at present). No operation sends on `descriptor` meanwhile.
-    func sendAtOnce(_ bytes: RawSpan, on descriptor: Int32) -> Int
+    ///
+    /// Where `moreFollows`, they may stay behind until the next send or the stream's end, to leave in one segment with
+    /// it (MSG_MORE): so one of the two has to follow.
+    func sendAtOnce(_ bytes: RawSpan, on descriptor: Int32, moreFollows: Bool) -> Int
 
     /// Pipes to move bulk through without reading it; nil where that cannot be done.
     var pipes: PipePool? { get }
@@ -68,6 +71,11 @@ package protocol Kernel: AnyObject {
 }
 
 extension Kernel {
+    /// The same for bytes that nothing need follow.
+    package func sendAtOnce(_ bytes: RawSpan, on descriptor: Int32) -> Int {
+        sendAtOnce(bytes, on: descriptor, moreFollows: false)
+    }
+
     /// The same for an array; whoever only has a last word to say need not care how much of it was taken.
     @discardableResult
     package func sendAtOnce(_ bytes: [UInt8], on descriptor: Int32) -> Int {

@@ -37,10 +37,9 @@ extension SystemKernel {
         _ = Glibc.close(descriptor)
     }
 
-    package func sendAtOnce(_ bytes: RawSpan, on descriptor: Int32) -> Int {
-        let count = unsafe bytes.withUnsafeBytes {
-            unsafe send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
-        }
+    package func sendAtOnce(_ bytes: RawSpan, on descriptor: Int32, moreFollows: Bool) -> Int {
+        let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT) | (moreFollows ? Int32(MSG_MORE) : 0)
+        let count = unsafe bytes.withUnsafeBytes { unsafe send(descriptor, $0.baseAddress, $0.count, flags) }
         return count >= 0 ? count : -Int(errno)
     }
 

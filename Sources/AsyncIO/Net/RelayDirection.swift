@@ -172,7 +172,7 @@ final class RelayDirection: RelayHalf {
             if relay.isEnding { return giveBack(relay.pool.pieces(first: first, length: length), relay) }
             noteReceived(length, relay)
             if length < relay.pool.size { fullReceives = 0 } else if !isBulk { fullReceives += 1 }
-            if !deliverAtOnce(first, length, relay) {
+            if !deliverAtOnce(first, length, isFollowed: completion.isFollowed, relay) {
                 take(relay.pool.pieces(first: first, length: length), UInt32(length), relay)
             }
             // Streaming knows no limit of its own: stop it, and start again when there is room.
@@ -196,11 +196,14 @@ final class RelayDirection: RelayHalf {
 
     /// Sends one buffer's worth now, if nothing is to go before it; false when the target did not take all of it.
     /// What it did take is not sent again: the piece that remains stands at the front of the queue.
-    private func deliverAtOnce(_ buffer: UInt16, _ length: Int, _ relay: Relay) -> Bool {
+    /// What is followed leaves together with what follows: a server's last words with the end of its stream.
+    private func deliverAtOnce(_ buffer: UInt16, _ length: Int, isFollowed: Bool, _ relay: Relay) -> Bool {
         guard backlog == nil, length <= relay.pool.size else { return false }
         var piece = LentBytes(buffer: buffer, offset: 0, length: length)
         let kernel = relay.executor.kernel
-        let sent = relay.pool.withSpan(of: piece) { kernel.sendAtOnce($0, on: target(in: relay).number) }
+        let sent = relay.pool.withSpan(of: piece) {
+            kernel.sendAtOnce($0, on: target(in: relay).number, moreFollows: isFollowed)
+        }
         if sent == length {
             relay.executor.giveBack(buffer)
         } else {

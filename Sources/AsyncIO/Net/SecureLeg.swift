@@ -207,9 +207,9 @@ final class SecureLeg: RelayHalf {
         if operation === receiving {
             if !completion.more { receiving = nil }
             received(completion, relay, opposite)
-            // Full buffers come in rows: what is in them leaves together, with the receive's last completion, which was
-            // asked for, at the latest.
-            if completion.more, isBulk, opposite.queue.count < SecureLeg.portion { return }
+            // What comes in a row leaves together, up to the end of the stream. Behind full buffers the receive's last
+            // completion, which was asked for, is the end of the row at the latest.
+            if completion.more, isBulk || completion.isFollowed, opposite.queue.count < SecureLeg.portion { return }
             opposite.pump(relay)
             // TLS may have said something to the peer, too.
             pump(relay)
