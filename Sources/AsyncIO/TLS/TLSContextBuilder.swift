@@ -20,7 +20,7 @@ struct TLSContextBuilder {
             throw TLSSettingsError("SSL_CTX_new() failed\(errorQueueText())")
         }
         unsafe self.handle = handle
-        let options = copenssl_no_renegotiation | copenssl_no_compression | copenssl_cleanse_plaintext
+        let options = copenssl_no_renegotiation | copenssl_no_compression
         unsafe SSL_CTX_set_options(handle, options)
         let modes = SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
         _ = unsafe copenssl_ctx_set_mode(handle, Int(modes))

@@ -93,6 +93,7 @@ package final class TLSEngine: @unchecked Sendable {
 
     /// What has to be said first: a client's hello; nothing for a server.
     package func start() -> [UInt8] {
+        guard peer != nil else { return [] }
         let scratch = TLSScratch.current
         return unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), to: self) { shakeHands() }
     }
@@ -104,7 +105,7 @@ package final class TLSEngine: @unchecked Sendable {
         return unsafe ciphertext.withUnsafeBytes { bytes in
             unsafe scratch.lend(bytes, to: self) {
                 if state == .handshaking { shakeHands() }
-                while state == .open, readRecord(scratch, into: &plaintext) {}
+                while mayRead(scratch), readRecord(scratch, into: &plaintext) {}
             }
         }
     }
@@ -121,7 +122,6 @@ package final class TLSEngine: @unchecked Sendable {
         guard !plaintext.isEmpty else { return heldCiphertext }
         let scratch = TLSScratch.current
         let ciphertext = unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), to: self) {
-            ERR_clear_error()
             var written = 0
             let result = unsafe SSL_write_ex(ssl, plaintext, plaintext.count, &written)
             if result != 1 { fail(.ofQueue(during: "SSL_write()")) }
@@ -168,8 +168,7 @@ package final class TLSEngine: @unchecked Sendable {
     func receive(_ ciphertext: UnsafeRawBufferPointer, plaintext: inout OwnedBytes, wire: inout OwnedBytes) {
         let scratch = TLSScratch.current
         unsafe scratch.lend(ciphertext, to: self, &wire) {
-            while state == .open {
-                ERR_clear_error()
+            while mayRead(scratch) {
                 // A record that began before may be longer than what is left of this.
                 let room = max(1024, min(scratch.unread, 16 << 10))
                 let count = unsafe plaintext.append(upTo: room) { memory in
@@ -185,7 +184,6 @@ package final class TLSEngine: @unchecked Sendable {
         guard canSend, unsafe !plaintext.isEmpty else { return }
         let scratch = TLSScratch.current
         unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), to: self, &wire) {
-            ERR_clear_error()
             var written = 0
             let result = unsafe SSL_write_ex(ssl, plaintext.baseAddress, plaintext.count, &written)
             if result != 1 { fail(.ofQueue(during: "SSL_write()")) }
@@ -199,7 +197,6 @@ package final class TLSEngine: @unchecked Sendable {
         guard canSend, unsafe SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN == 0 else { return [] }
         let scratch = TLSScratch.current
         return unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), to: self) {
-            ERR_clear_error()
             _ = unsafe SSL_shutdown(ssl)
         }
     }
@@ -221,11 +218,15 @@ package final class TLSEngine: @unchecked Sendable {
     }
 
     private func shakeHands() {
-        ERR_clear_error()
         let result = unsafe SSL_do_handshake(ssl)
         if result == 1 {
             state = .open
             names = nil
+            // What failed on the way and was of no consequence must not be taken for the next call's failure.
+            emptyErrorQueue()
+            // From here on there may be passwords among what it decrypts. Not before: with this, OpenSSL overwrites
+            // the whole of a buffer of 16 KiB each time that it has read it, which is six times in a handshake.
+            unsafe SSL_set_options(ssl, copenssl_cleanse_plaintext)
         } else if unsafe SSL_get_error(ssl, result) != SSL_ERROR_WANT_READ {
             let code = unsafe Int32(truncatingIfNeeded: SSL_get_verify_result(ssl))
             if context.verifies, code != X509_V_OK {
@@ -238,9 +239,13 @@ package final class TLSEngine: @unchecked Sendable {
         }
     }
 
+    /// Whether there is anything to read. Asked in vain, OpenSSL would take a buffer of 16 KiB to find nothing.
+    private func mayRead(_ scratch: TLSScratch) -> Bool {
+        unsafe state == .open && (scratch.unread > 0 || SSL_pending(ssl) > 0)
+    }
+
     /// Reads at most one record's plaintext; false when there is none.
     private func readRecord(_ scratch: TLSScratch, into plaintext: inout ByteQueue) -> Bool {
-        ERR_clear_error()
         let buffer = unsafe scratch.plaintext
         let count = unsafe SSL_read(ssl, buffer.baseAddress, Int32(buffer.count))
         if count > 0 {

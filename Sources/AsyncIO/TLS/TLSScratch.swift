@@ -63,6 +63,7 @@ final class TLSScratch {
         _ ciphertext: UnsafeRawBufferPointer, to engine: TLSEngine, _ wire: inout OwnedBytes, during body: () -> Void
     ) {
         precondition(self.engine == nil, "two engines at work at once")
+        emptyErrorQueue()
         self.engine = engine
         unsafe input = ciphertext
         swap(&output, &wire)
