@@ -20,12 +20,17 @@ package final class TaskCrews: @unchecked Sendable {
     package typealias Start = (inout DiscardingTaskGroup, TaskCrew) -> Void
 
     private let executor: RingExecutor
+    /// Whose code a crew's task is, for an actor on the executor is resumed without a hop; nil for nobody's.
+    private let owner: (any Actor)?
     /// Those with vacancies.
     private var open: [TaskCrew] = []
     private var full: Set<ObjectIdentifier> = []
     private var isClosed = false
 
-    package init(on executor: RingExecutor) { self.executor = executor }
+    package init(on executor: RingExecutor, of owner: (any Actor)? = nil) {
+        self.executor = executor
+        self.owner = owner
+    }
 
     /// How many crews there are.
     package var count: Int { open.count + full.count }
@@ -46,7 +51,7 @@ package final class TaskCrews: @unchecked Sendable {
         if let crew = open.last { return crew }
         let crew = TaskCrew(of: self)
         open.append(crew)
-        group.addTask { await crew.work() }
+        group.addTask { [owner] in await crew.work(on: owner) }
         return crew
     }
 
@@ -104,8 +109,10 @@ package final class TaskCrew: @unchecked Sendable {
         }
     }
 
-    fileprivate func work() async {
+    fileprivate func work(on owner: isolated (any Actor)?) async {
         await withDiscardingTaskGroup { group in
+            // A closure belongs to the owner if it captures it.
+            _ = owner
             while true {
                 for start in arrivals { start(&group, self) }
                 arrivals.removeAll()

@@ -163,7 +163,7 @@ actor Supervisor {
 
     // MARK: One listener
 
-    private nonisolated func serve(_ listener: Listener) async {
+    private func serve(_ listener: Listener) async {
         let loggedIn = LoggedInSessions(on: executor)
         await withDiscardingTaskGroup { group in
             group.addTask { await self.relay(loggedIn) }
@@ -173,18 +173,15 @@ actor Supervisor {
     }
 
     /// Accepts clients and logs them in, each in a task of its own, until accepting ends and the last is done.
-    private nonisolated func logIn(_ listener: Listener, _ loggedIn: LoggedInSessions) async {
-        let crews = TaskCrews(on: executor)
+    private func logIn(_ listener: Listener, _ loggedIn: LoggedInSessions) async {
+        let crews = TaskCrews(on: executor, of: self)
         await withDiscardingTaskGroup { logins in
-            if let scope = await self.accepting[listener.serial] {
+            if let scope = accepting[listener.serial] {
                 let acceptor = Acceptor(listening: listener.descriptor, scope: scope)
                 while let connection = await accept(from: acceptor, scope) {
                     if let session = await admission.admit(connection, from: listener.serial) {
                         crews.hire(into: &logins) { group, crew in
-                            group.addTask {
-                                if await session.logIn() { await loggedIn.add(session) }
-                                crew.leave()
-                            }
+                            group.addTask { await self.logIn(session, loggedIn, crew) }
                         }
                     }
                 }
@@ -195,6 +192,11 @@ actor Supervisor {
         }
     }
 
+    private func logIn(_ session: MailSession, _ loggedIn: LoggedInSessions, _ crew: TaskCrew) async {
+        if await session.logIn() { await loggedIn.add(session) }
+        crew.leave()
+    }
+
     private func close(_ listener: Listener) async {
         executor.kernel.close(listener.descriptor)
         accepting[listener.serial] = nil
@@ -203,8 +205,8 @@ actor Supervisor {
     }
 
     /// Relays logged-in clients, each in a task of its own, until no more come and the last has gone.
-    private nonisolated func relay(_ loggedIn: LoggedInSessions) async {
-        let crews = TaskCrews(on: executor)
+    private func relay(_ loggedIn: LoggedInSessions) async {
+        let crews = TaskCrews(on: executor, of: self)
         await withDiscardingTaskGroup { relays in
             while await loggedIn.hasNext() {
                 crews.hire(into: &relays) { group, crew in
@@ -223,13 +225,13 @@ actor Supervisor {
     }
 
     /// The next connection; nil when there shall be no more.
-    private nonisolated func accept(from acceptor: Acceptor, _ scope: CancellationScope) async -> Int32? {
+    private func accept(from acceptor: Acceptor, _ scope: CancellationScope) async -> Int32? {
         while true {
             do throws(IOError) {
                 return try await acceptor.next()
             } catch {
                 if error == .cancelled { return nil }
-                await log.write(error.isExhaustion ? .crit : .alert, "\(error)")
+                log.write(error.isExhaustion ? .crit : .alert, "\(error)")
                 do throws(IOError) {
                     try await executor.sleep(until: executor.now + Supervisor.acceptPause, scope: scope)
                 } catch {
