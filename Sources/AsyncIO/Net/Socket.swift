@@ -145,6 +145,8 @@ package struct Socket: Sendable {
     }
 
     /// Sends `bytes` while it receives; `take` gets what arrives as soon as it is there.
+    // A frame less in each wait of a login, and so a turn less of the runtime's locks.
+    @inline(__always)
     private func exchangeAsItIs(
         _ bytes: [UInt8], _ deadline: Instant, take: (RawSpan) -> Void
     ) async throws(IOError) -> Int {

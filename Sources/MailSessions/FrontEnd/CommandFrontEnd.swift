@@ -4,6 +4,9 @@ import AsyncIO
 ///
 /// The protocol's own part reads a command and answers it; errors, SASL, verdicts and TLS are here.
 package protocol CommandFrontEnd: FrontEnd {
+    /// The client's side of a new session; `isSecure` where it begins with TLS.
+    init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory)
+
     /// What is not the protocol's own.
     var progress: LoginProgress { get set }
 

@@ -54,16 +54,19 @@ package final class MailServer: Sendable {
 
     /// The protocol's line for a client that must go; such as one that there is no place for.
     package func farewell(_ reason: Farewell) -> [UInt8] {
-        frontEnd(salts: SaltFactory(serverName: settings.name) { _ in .fresh }, isSecure: false).farewell(reason)
-    }
-
-    /// The client's side of a new session; `isSecure` where it begins with TLS.
-    func frontEnd(salts: SaltFactory, isSecure: Bool) -> any FrontEnd {
-        switch settings.mailProtocol {
-        case .imap: IMAPFrontEnd(settings: settings, isSecure: isSecure, salts: salts)
-        case .pop3: POP3FrontEnd(settings: settings, isSecure: isSecure, salts: salts)
-        case .smtp: SMTPFrontEnd(settings: settings, isSecure: isSecure, salts: salts)
+        let salts = SaltFactory(serverName: settings.name) { _ in .fresh }
+        return switch settings.mailProtocol {
+        case .imap: IMAPFrontEnd(for: self, false, salts).farewell(reason)
+        case .pop3: POP3FrontEnd(for: self, false, salts).farewell(reason)
+        case .smtp: SMTPFrontEnd(for: self, false, salts).farewell(reason)
         }
+    }
+}
+
+extension CommandFrontEnd {
+    /// The same for a session with `server`.
+    init(for server: MailServer, _ isSecure: Bool, _ salts: SaltFactory) {
+        self.init(settings: server.settings, isSecure: isSecure, salts: salts)
     }
 }
 

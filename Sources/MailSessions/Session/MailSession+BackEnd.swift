@@ -114,8 +114,25 @@ extension MailSession {
         let patience = others > 0 ? now + (deadline - now) / (others + 1) : deadline
         do throws(FailedAttempt) {
             let socket = try await reach(candidate, request, facts, patience)
-            let login = server.settings.backEndLogin(request.credentials, request.context, facts)
-            let result = try await logIn(login, at: socket, candidate, request, patience, deadline)
+            // By their own types, as the front-ends are.
+            let result =
+                switch server.settings.mailProtocol {
+                case .imap:
+                    try await logIn(
+                        IMAPBackEnd(
+                            credentials: request.credentials, context: request.context, settings: server.settings),
+                        at: socket, candidate, request, patience, deadline)
+                case .pop3:
+                    try await logIn(
+                        POP3BackEnd(credentials: request.credentials, settings: server.settings),
+                        at: socket, candidate, request, patience, deadline)
+                case .smtp:
+                    try await logIn(
+                        SMTPBackEnd(
+                            credentials: request.credentials, context: request.context, settings: server.settings,
+                            client: facts),
+                        at: socket, candidate, request, patience, deadline)
+                }
             if route.isOfGroup { await route.served(candidate) }
             return result
         } catch {
