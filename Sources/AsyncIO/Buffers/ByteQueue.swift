@@ -42,6 +42,15 @@ package struct ByteQueue: Sendable {
         }
     }
 
+    /// Reads the readable bytes in `range` where they are; they are not good for longer than `body`.
+    package func withBytes<Result, Failure: Error>(
+        in range: Range<Int>, _ body: (Slice<UnsafeRawBufferPointer>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try unsafe storage.span.withUnsafeBytes { (bytes) throws(Failure) in
+            try unsafe body(bytes[start + range.lowerBound..<start + range.upperBound])
+        }
+    }
+
     /// Everything readable, copied; the queue keeps it.
     package var bytes: [UInt8] { self[0..<count] }
 

@@ -120,15 +120,15 @@ package struct BackEndCheck: Dialogue {
         case .imap:
             if case .greeting = state { return line.begins(with: "* OK") ? .good : .bad }
             if line.begins(with: "* ") { return line.begins(with: "* BYE") ? .bad : .more }
-            let tag = if case .startTLS = state { "C0" } else { "C1" }
-            return line.begins(with: "\(tag) OK") ? .good : .bad
+            let expected: StaticString = if case .startTLS = state { "C0 OK" } else { "C1 OK" }
+            return line.begins(with: expected) ? .good : .bad
         case .pop3:
             if case .capabilityLines = state { return line.text.elementsEqual(".".utf8) ? .good : .more }
             if case .capabilities = state, line.begins(with: "-ERR") { return .good }
             return line.begins(with: "+OK") ? .good : .bad
         case .smtp:
             let text = line.text
-            let expected =
+            let expected: StaticString =
                 switch state {
                 case .greeting, .startTLS: "220"
                 default: "250"

@@ -203,7 +203,7 @@ package struct IMAPBackEnd: BackEndLogin {
         // Enough for all, for growing would leave a password in freed memory.
         line.reserveCapacity(tag.count + login.count + password.count + 64)
         line += tag
-        line.append(contentsOf: " LOGIN ".utf8)
+        line.append(" LOGIN ")
         guard offer.allowsLiteral(login.count), offer.allowsLiteral(password.count) else {
             state = .userContinuation(password: password)
             line.append(literal: login.count, isSynchronising: true)
@@ -224,7 +224,7 @@ extension [UInt8] {
     /// Appends the announcement of a literal, line end included.
     fileprivate mutating func append(literal count: Int, isSynchronising: Bool) {
         append(ASCII.openBrace)
-        append(contentsOf: String(count).utf8)
+        append(decimal: count)
         if !isSynchronising { append(ASCII.plus) }
         append(ASCII.closeBrace)
         endLine()

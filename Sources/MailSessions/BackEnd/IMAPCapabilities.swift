@@ -15,7 +15,7 @@ struct IMAPCapabilities: OptionSet, Sendable {
 }
 
 extension IMAPCapabilities {
-    private static let words: [(String, IMAPCapabilities)] = [
+    private static let words: [(StaticString, IMAPCapabilities)] = [
         ("SASL-IR", .initialResponses), ("LITERAL+", .literals), ("LITERAL-", .shortLiterals), ("AUTH=PLAIN", .plain),
         ("AUTH=OAUTHBEARER", .oauthBearer), ("AUTH=XOAUTH2", .xoauth2),
     ]
@@ -23,16 +23,16 @@ extension IMAPCapabilities {
     /// Those that a greeting may carry: `* OK [CAPABILITY IMAP4rev1 LITERAL+] ready`.
     init(greeting line: ReplyLine) {
         self.init()
-        let marker = "[CAPABILITY "
+        let marker: StaticString = "[CAPABILITY "
         let rest = line.text.dropFirst("* OK ".utf8.count)
         guard rest.begins(with: marker) else { return }
-        add(rest.dropFirst(marker.utf8.count).prefix { $0 != UInt8(ascii: "]") })
+        add(rest.dropFirst(marker.utf8CodeUnitCount).prefix { $0 != UInt8(ascii: "]") })
     }
 
     /// Adds those of an untagged reply, if it is one: `* CAPABILITY IMAP4rev1 AUTH=PLAIN`.
     mutating func take(_ line: ReplyLine) {
-        let marker = "* CAPABILITY "
-        if line.begins(with: marker) { add(line.text.dropFirst(marker.utf8.count)) }
+        let marker: StaticString = "* CAPABILITY "
+        if line.begins(with: marker) { add(line.text.dropFirst(marker.utf8CodeUnitCount)) }
     }
 
     private mutating func add(_ text: ArraySlice<UInt8>) {
@@ -46,7 +46,7 @@ extension IMAPCapabilities {
 
     /// Whether the mechanism may be used.
     func offers(_ mechanism: String) -> Bool {
-        IMAPCapabilities.words.contains { $0.0 == "AUTH=\(mechanism)" && contains($0.1) }
+        IMAPCapabilities.words.contains { "\($0.0)" == "AUTH=\(mechanism)" && contains($0.1) }
     }
 
     /// Whether a literal of `count` bytes may be sent without being asked for (RFC 7888: LITERAL- allows 4096).

@@ -82,7 +82,7 @@ package struct SMTPBackEnd: BackEndLogin {
                 return .send(hello())
             default: break
             }
-            switch replies.next(from: &input) {
+            switch replies.next(from: &input, earlier: &earlierLines, isFollowed: SMTPBackEnd.isFollowed) {
             case .incomplete: return .receive
             case .tooLong: state = .over(.responseTooLong)
             case .line(let line):
@@ -115,17 +115,16 @@ package struct SMTPBackEnd: BackEndLogin {
     /// Whether success can be believed: the back-end has heard who logs in.
     private var hasResponded: Bool { if case .exchange(let exchange)? = proof { exchange.hasResponded } else { true } }
 
-    /// Moves on by one line; returns the command that follows a whole reply.
+    /// Whether a line of a reply is not its last (RFC 5321 §4.2.1).
+    private static func isFollowed(_ input: ByteQueue, _ length: Int) -> Bool {
+        length > 3 && input[3] == UInt8(ascii: "-") && (0..<3).allSatisfy { input[$0].isDigit }
+    }
+
+    /// Moves on by the last line of a reply; returns the command that follows.
     private mutating func take(_ line: ReplyLine) -> [UInt8]? {
         let text = line.text
-        guard text.count >= 3, text.prefix(3).allSatisfy(\.isDigit),
-            text.count == 3 || text[3] == ASCII.space || text[3] == UInt8(ascii: "-")
-        else {
+        guard text.count >= 3, text.prefix(3).allSatisfy(\.isDigit), text.count == 3 || text[3] == ASCII.space else {
             state = .over(.invalidResponse(reply: line.excerpt))
-            return nil
-        }
-        guard text.count == 3 || text[3] == ASCII.space else {
-            earlierLines += line.bytes
             return nil
         }
         if case .authentication = state, text.begins(with: "334"), case .exchange(var exchange)? = proof,

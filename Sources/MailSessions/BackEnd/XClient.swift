@@ -13,8 +13,10 @@ enum XClient {
     static func command(
         client: ClientFacts, login: [UInt8], attributes: [Attribute] = Attribute.allCases
     ) -> [UInt8]? {
-        var line = Array("XCLIENT".utf8)
-        let verb = line.count
+        let verb: StaticString = "XCLIENT"
+        var line: [UInt8] = []
+        line.reserveCapacity(128)
+        line.append(verb)
         for attribute in Attribute.allCases
         where attributes.contains(attribute) && !(attribute == .login && login.isEmpty) {
             line.append(ASCII.space)
@@ -26,7 +28,7 @@ enum XClient {
             case .name: line.append(xtext: client.hostName.utf8)
             }
         }
-        guard line.count > verb else { return nil }
+        guard line.count > verb.utf8CodeUnitCount else { return nil }
         line.endLine()
         return line
     }

@@ -148,10 +148,11 @@ package struct SMTPFrontEnd: LineFrontEnd {
     /// Name, configured words, then what can be done now (nginx-mail.md §4.4).
     private var extendedHelloReply: [UInt8] {
         var reply: [UInt8] = []
+        reply.reserveCapacity(256)
         var lastLine = 0
         func add(_ line: String) {
             lastLine = reply.count
-            reply.append(contentsOf: "250-".utf8)
+            reply.append("250-")
             reply.append(contentsOf: line.utf8)
             reply.endLine()
         }

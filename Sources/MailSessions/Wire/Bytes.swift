@@ -46,22 +46,33 @@ extension Collection<UInt8> {
     }
 
     /// Whether the text begins with `prefix`, written in capitals; the text may use small letters.
-    package func begins(with prefix: String) -> Bool {
+    package func begins(with prefix: StaticString) -> Bool {
         var index = startIndex
-        for expected in prefix.utf8 {
-            guard index < endIndex else { return false }
-            let byte = self[index]
-            guard byte == expected || byte.isLetter && byte & 0xDF == expected else { return false }
-            formIndex(after: &index)
+        return prefix.withUTF8Buffer { prefix in
+            for offset in 0..<prefix.count {
+                guard index < endIndex else { return false }
+                let (byte, expected) = unsafe (self[index], prefix[offset])
+                guard byte == expected || byte.isLetter && byte & 0xDF == expected else { return false }
+                formIndex(after: &index)
+            }
+            return true
         }
-        return true
     }
 
     /// Whether the text is `word`, written in capitals; the text may use small letters.
-    package func equals(_ word: String) -> Bool { count == word.utf8.count && begins(with: word) }
+    package func equals(_ word: StaticString) -> Bool { count == word.utf8CodeUnitCount && begins(with: word) }
 
     /// The same with each control byte replaced by a space, fit to stand in one line of a reply.
     package var withoutControls: [UInt8] { map { $0.isControl ? ASCII.space : $0 } }
+}
+
+/// A text that knows no case, to be compared with words in capitals by a `switch`.
+struct CaselessText<Text: Collection<UInt8>> {
+    private let text: Text
+
+    init(_ text: Text) { self.text = text }
+
+    static func ~= (word: StaticString, text: Self) -> Bool { text.text.equals(word) }
 }
 
 extension [UInt8] {
@@ -72,13 +83,24 @@ extension [UInt8] {
     package static func line(_ text: some Collection<UInt8>) -> [UInt8] { line("", text) }
 
     /// `verb`, `text` and CRLF.
-    package static func line(_ verb: String, _ text: some Collection<UInt8>) -> [UInt8] {
+    package static func line(_ verb: StaticString, _ text: some Collection<UInt8>) -> [UInt8] {
         var line: [UInt8] = []
-        line.reserveCapacity(verb.utf8.count + text.count + 2)
-        line.append(contentsOf: verb.utf8)
+        line.reserveCapacity(verb.utf8CodeUnitCount + text.count + 2)
+        line.append(verb)
         line.append(contentsOf: text)
         line.endLine()
         return line
+    }
+
+    /// Appends a text of the program's own.
+    mutating func append(_ text: StaticString) {
+        text.withUTF8Buffer { unsafe append(contentsOf: $0) }
+    }
+
+    /// Appends a number that is not negative in decimal digits.
+    mutating func append(decimal number: Int) {
+        if number > 9 { append(decimal: number / 10) }
+        append(UInt8(ascii: "0") + UInt8(number % 10))
     }
 
     /// Appends CRLF.

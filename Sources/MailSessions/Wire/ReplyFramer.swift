@@ -26,12 +26,27 @@ struct ReplyFramer: Sendable {
 
     /// Takes the next line out of `input`. A server's NUL or lone CR is for whoever reads the line to judge.
     mutating func next(from input: inout ByteQueue) -> Frame {
-        switch lines.next(in: input, maximum: remaining) {
-        case nil: return .incomplete
-        case .tooLong: return .tooLong
-        case .line(_, let length), .malformed(_, let length):
-            remaining -= length
-            return .line(ReplyLine(bytes: input.take(length)))
+        var none: [UInt8] = []
+        return next(from: &input, earlier: &none) { _, _ in false }
+    }
+
+    /// The same for replies of several lines: those which others follow are moved to `earlier` as they are.
+    /// - Parameter isFollowed: whether the first line of the input, of so many bytes without its end, has others behind.
+    mutating func next(
+        from input: inout ByteQueue, earlier: inout [UInt8], isFollowed: (ByteQueue, Int) -> Bool
+    ) -> Frame {
+        while true {
+            switch lines.next(in: input, maximum: remaining) {
+            case nil: return .incomplete
+            case .tooLong: return .tooLong
+            case .line(let content, let length), .malformed(let content, let length):
+                remaining -= length
+                guard isFollowed(input, content) else { return .line(ReplyLine(bytes: input.take(length))) }
+                // As large as such replies are.
+                if earlier.isEmpty { earlier.reserveCapacity(512) }
+                unsafe input.withBytes(in: 0..<length) { unsafe earlier.append(contentsOf: $0) }
+                input.consume(length)
+            }
         }
     }
 
@@ -70,7 +85,7 @@ struct ReplyLine: Sendable {
     var excerpt: [UInt8] { text.prefix(ReplyLine.excerptMaximum).withoutControls }
 
     /// Whether the line begins with `prefix`, written in capitals; the line may use small letters.
-    func begins(with prefix: String) -> Bool { text.begins(with: prefix) }
+    func begins(with prefix: StaticString) -> Bool { text.begins(with: prefix) }
 }
 
 extension UInt8 {
