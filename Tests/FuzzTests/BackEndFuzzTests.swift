@@ -122,7 +122,7 @@ import Testing
         ]
         let attempt = LoginAttempt(method: .plain, login: [], password: Secret([]), number: 1)
         let request = AuthHTTPRequest(
-            settings: AuthHTTPSettings(address: .unix("/x"), host: "h"), mailProtocol: .imap, attempt: attempt,
+            AuthHTTPTemplate(AuthHTTPSettings(address: .unix("/x"), host: "h")), mailProtocol: .imap, attempt: attempt,
             client: client)
         fuzz(
             words: words, backlogMaximum: AuthHTTPExchange.headMaximum, answer: never,

@@ -39,7 +39,7 @@ import Testing
         let attempt = LoginAttempt(
             method: method, login: Array("b".utf8), password: Secret(Array("p".utf8)), number: 1)
         let request = AuthHTTPRequest(
-            settings: AuthHTTPSettings(address: BackEndFixture.address, host: "h"), mailProtocol: mailProtocol,
+            AuthHTTPTemplate(AuthHTTPSettings(address: BackEndFixture.address, host: "h")), mailProtocol: mailProtocol,
             attempt: attempt, client: BackEndFixture.client)
         let sent = String(decoding: request.bytes(), as: UTF8.self).replacing("\r\n", with: #"\r\n"#)
         let lines = answer.split(separator: " | ", omittingEmptySubsequences: false).map { "C: \($0)" }
@@ -236,7 +236,7 @@ import Testing
         let attempt = LoginAttempt(method: .plain, login: [], password: Secret([]), number: 1)
         var exchange = AuthHTTPExchange(
             AuthHTTPRequest(
-                settings: AuthHTTPSettings(address: BackEndFixture.address, host: "h"), mailProtocol: .imap,
+                AuthHTTPTemplate(AuthHTTPSettings(address: BackEndFixture.address, host: "h")), mailProtocol: .imap,
                 attempt: attempt, client: BackEndFixture.client))
         _ = exchange.next()
         exchange.input.append(contentsOf: answer)

@@ -5,13 +5,14 @@ import Testing
 @Suite struct AuthHTTPRequestTests {
     private func request(
         _ mailProtocol: MailProtocol, method: AuthenticationMethod = .plain, login: [UInt8] = Array("bob".utf8),
-        password: [UInt8] = Array("pass".utf8)
+        password: [UInt8] = Array("pass".utf8), headers: [AuthHTTPSettings.Header] = []
     ) -> AuthHTTPRequest {
         var settings = AuthHTTPSettings(address: BackEndFixture.address, host: "localhost")
         settings.uri = "/auth"
+        settings.headers = headers
         let attempt = LoginAttempt(method: method, login: login, password: Secret(password), number: 1)
         return AuthHTTPRequest(
-            settings: settings, mailProtocol: mailProtocol, attempt: attempt, client: BackEndFixture.client)
+            AuthHTTPTemplate(settings), mailProtocol: mailProtocol, attempt: attempt, client: BackEndFixture.client)
     }
 
     /// The request as lines joined with ` | `, without its first and its blank last one.
@@ -46,7 +47,8 @@ import Testing
     }
 
     @Test func `everything at once keeps nginx's order`() throws {
-        var request = request(.smtp, method: .none, login: [], password: [])
+        let keys = ["s e", "2"].map { AuthHTTPSettings.Header(name: "X-Key", value: $0) }
+        var request = request(.smtp, method: .none, login: [], password: [], headers: keys)
         var envelope = SMTPEnvelope()
         envelope.helo = Array("h".utf8)
         envelope.mailFrom = Array("MAIL FROM:<a@b> SIZE=9".utf8)
@@ -59,9 +61,6 @@ import Testing
         tls.certificate = ClientCertificate(subject: "CN=x,O=y", issuer: "CN=i", serial: "0A", fingerprint: "ff")
         tls.certificate?.pem = "-----BEGIN X-----\nA%\n"
         request.client.tls = tls
-        request.settings.headers = [
-            AuthHTTPSettings.Header(name: "X-Key", value: "s e"), AuthHTTPSettings.Header(name: "X-Key", value: "2"),
-        ]
         #expect(
             try headers(request) == """
                 Host: localhost | Auth-Method: none | Auth-User:  | Auth-Pass:  | Auth-Protocol: smtp | \

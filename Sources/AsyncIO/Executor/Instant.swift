@@ -46,10 +46,6 @@ package struct Instant: Sendable, Hashable, Comparable {
 extension Duration {
     /// In nanoseconds, rounded down; negative durations count as zero, those beyond 64 bits as the most.
     var wholeNanoseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        let (whole, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        let (sum, carry) = whole.addingReportingOverflow(UInt64(attoseconds) / 1_000_000_000)
-        return overflow || carry ? .max : sum
+        UInt64(clamping: attoseconds / 1_000_000_000)
     }
 }

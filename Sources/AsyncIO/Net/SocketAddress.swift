@@ -115,7 +115,25 @@ package struct IPv4Address: Sendable, Hashable, CustomStringConvertible {
             UInt8(truncatingIfNeeded: value >> 8), UInt8(truncatingIfNeeded: value))
     }
 
-    package var description: String { "\(bytes[0]).\(bytes[1]).\(bytes[2]).\(bytes[3])" }
+    /// Dotted decimal; without interpolation, for each login says it.
+    package var description: String {
+        // Safety: `length` bytes are initialised, at most four times three digits and three dots.
+        unsafe String(unsafeUninitializedCapacity: 15) { text in
+            var length = 0
+            func write(_ character: UInt8) {
+                unsafe text.initializeElement(at: length, to: character)
+                length += 1
+            }
+            for index in 0..<4 {
+                let byte = bytes[index]
+                if index > 0 { write(UInt8(ascii: ".")) }
+                if byte > 99 { write(UInt8(ascii: "0") + byte / 100) }
+                if byte > 9 { write(UInt8(ascii: "0") + byte / 10 % 10) }
+                write(UInt8(ascii: "0") + byte % 10)
+            }
+            return length
+        }
+    }
 }
 
 /// Sixteen bytes in network order.

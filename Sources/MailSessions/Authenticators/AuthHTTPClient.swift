@@ -142,7 +142,7 @@ package struct AuthHTTPClient: Authenticator {
         let scope = question.scope
         let deadline = scope.executor.now + service.settings.timeout
         var request = AuthHTTPRequest(
-            settings: service.settings, mailProtocol: mailProtocol, attempt: question.attempt, client: question.client)
+            service.template, mailProtocol: mailProtocol, attempt: question.attempt, client: question.client)
         request.needsPassword = needsPassword(question.attempt)
         var addresses = service.settings.addresses
         if service.isNamed {

@@ -14,19 +14,19 @@ package struct AuthHTTPExchange: Dialogue {
     /// A byte of the answer came: the service has read the question.
     package var hasAnswer: Bool { hasLine || !input.isEmpty }
     private var hasLine = false
-    private var state: State
-    /// Beside the state, where each line of it would be a copy of all before.
+    private var part = Part.request
     private var head = AuthHTTPHead()
-    private var lines = ReplyFramer(maximum: AuthHTTPExchange.headMaximum)
-    private let mailProtocol: MailProtocol
-    private let method: AuthenticationMethod
-    private let needsPassword: Bool
+    private var lines = LineFramer(bareLineFeed: .accept)
+    /// What the head may still be long.
+    private var room = AuthHTTPExchange.headMaximum
+    /// As far as it is understood.
+    private var answer = AuthHTTPAnswer.invalid(.response)
+    private let request: AuthHTTPRequest
 
-    private enum State {
-        case request(AuthHTTPRequest)
-        case head
-        case body(HTTPBodySkipper, AuthHTTPAnswer)
-        case over(AuthHTTPOutcome)
+    private enum Part {
+        case request, head
+        case body(HTTPBodySkipper)
+        case over(isReusable: Bool)
     }
 
     /// The longest status line and headers, in bytes (nginx: 1024, nginx-mail.md §13 row 15).
@@ -35,65 +35,59 @@ package struct AuthHTTPExchange: Dialogue {
     package static let bodyMaximum = 16 * 1024
 
     /// An exchange over a connection that is open and waits for a request.
-    package init(_ request: AuthHTTPRequest) {
-        mailProtocol = request.mailProtocol
-        method = request.attempt.method
-        needsPassword = request.needsPassword
-        state = .request(request)
-    }
+    package init(_ request: AuthHTTPRequest) { self.request = request }
 
     package mutating func resume(_ answer: Never) {}
 
     package mutating func next() -> Step<Never, Never, AuthHTTPOutcome> {
         while true {
-            switch state {
-            case .request(let request):
-                state = .head
+            switch part {
+            case .request:
+                part = .head
                 return .send(request.bytes())
             case .head:
-                switch lines.next(from: &input) {
-                case .incomplete: return .receive
-                case .tooLong: fail(.tooLong)
-                case .line(var line):
-                    take(line)
-                    line.wipe()
+                switch lines.next(in: input, maximum: room) {
+                case nil: return .receive
+                case .tooLong: finish(.invalid(.tooLong))
+                case .line(let content, let length), .malformed(let content, let length):
+                    takeLine(content)
+                    room -= length
+                    input.consume(length)
                 }
-            case .body(var skipper, let answer):
+            case .body(var skipper):
                 switch skipper.skip(in: &input) {
                 case .incomplete:
-                    state = .body(skipper, answer)
+                    part = .body(skipper)
                     return .receive
-                case .complete: finish(answer, isReusable: true)
-                case .endless: finish(answer, isReusable: false)
+                case .complete: part = .over(isReusable: true)
+                case .endless: part = .over(isReusable: false)
                 }
-            case .over(let outcome):
-                return .finish(outcome)
+            case .over(let isReusable):
+                return .finish(AuthHTTPOutcome(answer: answer, isReusable: isReusable))
             }
         }
     }
 
-    private mutating func take(_ line: ReplyLine) {
+    /// Takes in the line at the beginning of the input, `length` bytes without its end.
+    private mutating func takeLine(_ length: Int) {
         hasLine = true
-        guard line.text.isEmpty else {
-            do throws(AuthHTTPFault) { try head.take(line) } catch { fail(error) }
+        guard length == 0 else {
+            do throws(AuthHTTPFault) { try head.take(input, length) } catch { finish(.invalid(error)) }
             return
         }
         if head.isInterim {
             head = AuthHTTPHead()
             return
         }
-        let answer = answer(from: head)
+        finish(answer(from: head))
         if head.persists, let skipper = HTTPBodySkipper(head.bodyLength, maximum: AuthHTTPExchange.bodyMaximum) {
-            state = .body(skipper, answer)
-        } else {
-            finish(answer, isReusable: false)
+            part = .body(skipper)
         }
     }
 
-    private mutating func fail(_ fault: AuthHTTPFault) { finish(.invalid(fault), isReusable: false) }
-
-    private mutating func finish(_ answer: AuthHTTPAnswer, isReusable: Bool) {
-        state = .over(AuthHTTPOutcome(answer: answer, isReusable: isReusable))
+    private mutating func finish(_ answer: AuthHTTPAnswer) {
+        self.answer = answer
+        part = .over(isReusable: false)
     }
 
     /// Weighs the headers (nginx-mail.md §5.3). The status counts only where Auth-Status is absent:
@@ -103,8 +97,8 @@ package struct AuthHTTPExchange: Dialogue {
         case .refuse(let text):
             let text = text.isEmpty ? Array("Invalid login or password".utf8) : text
             return .refusal(
-                text: text, code: mailProtocol == .smtp ? head.errorCode : nil, wait: head.wait,
-                challenge: method.isBearer ? head.errorChallenge : nil)
+                text: text, code: request.mailProtocol == .smtp ? head.errorCode : nil, wait: head.wait,
+                challenge: request.attempt.method.isBearer ? head.errorChallenge : nil)
         case .wait:
             return .waitAndRetry(head.wait ?? .seconds(1))
         case .absent where !(200...299).contains(head.status):
@@ -114,7 +108,7 @@ package struct AuthHTTPExchange: Dialogue {
         case .absent, .accept:
             do throws(AuthHTTPFault) {
                 let server = try server(from: head)
-                if needsPassword, head.password == nil { return .invalid(.missingPassword) }
+                if request.needsPassword, head.password == nil { return .invalid(.missingPassword) }
                 return .success(
                     server: server, login: head.login, password: head.password, smtpAuth: head.smtpAuth,
                     tls: try demand(from: head))

@@ -43,19 +43,21 @@ struct AuthHTTPHead: Sendable {
     /// The longest Auth-Error-SASL heeded, in bytes: a few hundred are usual.
     static let errorChallengeMaximum = 4096
 
-    /// Takes one line of the head in, the blank one excepted.
-    mutating func take(_ line: ReplyLine) throws(AuthHTTPFault) {
+    /// Takes one line of the head in, the blank one excepted: the first `length` bytes of `input`, read where they are.
+    mutating func take(_ input: ByteQueue, _ length: Int) throws(AuthHTTPFault) {
         defer { sawFirstLine = true }
-        if !sawFirstLine, line.text.starts(with: "HTTP/".utf8) { return try takeStatusLine(line) }
-        try takeHeader(line)
+        let hasReturn = input.firstIndex(of: ASCII.cr, to: length) != nil
+        try unsafe input.withBytes(in: 0..<length) { (line) throws(AuthHTTPFault) in
+            let isStatus = unsafe !sawFirstLine && line.starts(with: "HTTP/".utf8)
+            guard !hasReturn else { throw isStatus ? .response : .header }
+            if isStatus { try unsafe takeStatusLine(line) } else { try unsafe takeHeader(line) }
+        }
     }
 
     /// Whether this is an interim answer, followed by another (RFC 9110 §15.2).
     var isInterim: Bool { (100...199).contains(status) }
 
-    private mutating func takeStatusLine(_ line: ReplyLine) throws(AuthHTTPFault) {
-        let text = line.text
-        guard !text.contains(ASCII.cr) else { throw .response }
+    private mutating func takeStatusLine(_ text: some RandomAccessCollection<UInt8>) throws(AuthHTTPFault) {
         let version = text.prefix { $0 != ASCII.space }
         persists = version.elementsEqual("HTTP/1.1".utf8)
         let digits = text.dropFirst(version.count).drop { $0 == ASCII.space }.prefix { $0 != ASCII.space }
@@ -64,14 +66,13 @@ struct AuthHTTPHead: Sendable {
         if status == 204 || status == 304 { bodyLength = .counted(0) }
     }
 
-    private mutating func takeHeader(_ line: ReplyLine) throws(AuthHTTPFault) {
-        let text = line.text
+    private mutating func takeHeader(_ text: some RandomAccessCollection<UInt8>) throws(AuthHTTPFault) {
         let name = text.prefix { $0 != UInt8(ascii: ":") }
         guard let first = name.first, first.isLetter || first.isDigit,
-            name.allSatisfy({ $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "-") }), !text.contains(ASCII.cr)
+            name.allSatisfy({ $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "-") })
         else { throw .header }
         let value = trimmed(text.dropFirst(name.count + 1))
-        switch name.asciiUppercased {
+        switch CaselessText(name) {
         case "AUTH-STATUS": takeDecision(value)
         case "AUTH-SERVER": server = Array(value)
         case "AUTH-PORT": port = Array(value)
@@ -90,30 +91,32 @@ struct AuthHTTPHead: Sendable {
         }
     }
 
-    private mutating func takeSMTPAuth(_ value: ArraySlice<UInt8>) {
-        switch value.asciiUppercased {
+    private mutating func takeSMTPAuth(_ value: some RandomAccessCollection<UInt8>) {
+        switch CaselessText(value) {
         case "YES": smtpAuth = true
         case "NO": smtpAuth = false
         default: break
         }
     }
 
-    private mutating func takeDecision(_ value: ArraySlice<UInt8>) {
+    private mutating func takeDecision(_ value: some RandomAccessCollection<UInt8>) {
         switch decision {
         case .refuse, .wait: return
         case .absent, .accept: break
         }
         decision =
-            switch String(decoding: value, as: UTF8.self) {
-            case "OK": .accept
-            case "WAIT": .wait
-            default: .refuse(ReplyLine(bytes: Array(value)).excerpt)
+            if value.elementsEqual("OK".utf8) {
+                .accept
+            } else if value.elementsEqual("WAIT".utf8) {
+                .wait
+            } else {
+                .refuse(ReplyLine(bytes: Array(value)).excerpt)
             }
     }
 
     /// A code is three digits beginning with 4 or 5 and perhaps words; anything else could tell the
     /// client that it is logged in, or keep it waiting for more lines.
-    private mutating func takeErrorCode(_ value: ArraySlice<UInt8>) {
+    private mutating func takeErrorCode(_ value: some RandomAccessCollection<UInt8>) {
         let digits = value.prefix(3)
         guard value.count <= 32, let code = number(digits), (400...599).contains(code), digits.count == 3,
             value.dropFirst(3).first.map({ $0 == ASCII.space }) ?? true,
@@ -124,18 +127,18 @@ struct AuthHTTPHead: Sendable {
 
     /// Base64 that becomes a line to the client; anything else, or what is longer than a reply line of SASL
     /// should be, is as good as absent.
-    private mutating func takeErrorChallenge(_ value: ArraySlice<UInt8>) {
+    private mutating func takeErrorChallenge(_ value: some RandomAccessCollection<UInt8>) {
         guard !value.isEmpty, value.count <= AuthHTTPHead.errorChallengeMaximum, Base64.decode(Array(value)) != nil
         else { return }
         errorChallenge = Array(value)
     }
 
-    private mutating func takeConnection(_ value: ArraySlice<UInt8>) {
+    private mutating func takeConnection(_ value: some RandomAccessCollection<UInt8>) {
         let options = value.split(separator: UInt8(ascii: ","))
         if options.contains(where: { trimmed($0).equals("CLOSE") }) { persists = false }
     }
 
-    private mutating func takeContentLength(_ value: ArraySlice<UInt8>) {
+    private mutating func takeContentLength(_ value: some RandomAccessCollection<UInt8>) {
         guard let length = number(value), bodyLength == .unknown || bodyLength == .counted(length) else {
             persists = false
             return
@@ -143,7 +146,7 @@ struct AuthHTTPHead: Sendable {
         bodyLength = .counted(length)
     }
 
-    private mutating func takeTransferEncoding(_ value: ArraySlice<UInt8>) {
+    private mutating func takeTransferEncoding(_ value: some RandomAccessCollection<UInt8>) {
         guard bodyLength == .unknown, value.equals("CHUNKED") else {
             persists = false
             return
@@ -155,7 +158,7 @@ struct AuthHTTPHead: Sendable {
         seconds == 0 ? nil : .seconds(min(seconds, AuthHTTPHead.waitMaximum))
     }
 
-    private func number(_ digits: ArraySlice<UInt8>) -> Int? {
+    private func number(_ digits: some Collection<UInt8>) -> Int? {
         guard !digits.isEmpty else { return nil }
         var number = 0
         for digit in digits {
@@ -166,9 +169,9 @@ struct AuthHTTPHead: Sendable {
     }
 
     /// Without the spaces and tabs around it (RFC 9110 §5.5).
-    private func trimmed(_ value: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        var value = value.drop { $0 == 0x20 || $0 == 0x09 }
-        while value.last == 0x20 || value.last == 0x09 { value = value.dropLast() }
+    private func trimmed<Text: RandomAccessCollection<UInt8>>(_ text: Text) -> Text.SubSequence {
+        var value = text.drop { $0 == 0x20 || $0 == 0x09 }
+        while value.last == 0x20 || value.last == 0x09 { value.removeLast() }
         return value
     }
 }

@@ -10,6 +10,7 @@ package actor AuthHTTPService {
     package static let failurePause = Duration.seconds(10)
 
     package nonisolated let settings: AuthHTTPSettings
+    nonisolated let template: AuthHTTPTemplate
     package nonisolated let kept: KeptConnections
     private let executor: RingExecutor
     /// nil where the configuration has addresses in numbers.
@@ -24,6 +25,7 @@ package actor AuthHTTPService {
         _ settings: AuthHTTPSettings, resolver: Resolver? = nil, names: BlockingPool? = nil, on executor: RingExecutor
     ) {
         self.settings = settings
+        template = AuthHTTPTemplate(settings)
         self.executor = executor
         kept = KeptConnections(maximum: settings.keepAlive, on: executor)
         var source: HostAddresses.Source?
