@@ -124,6 +124,7 @@ private struct HandoverWriter {
 
     mutating func put(_ number: Int) {
         precondition(number >= 0 && number <= UInt32.max, "a number of the handover has four bytes")
+        makeRoom(for: 4)
         for shift in stride(from: 24, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: number >> shift)) }
     }
 
@@ -131,7 +132,7 @@ private struct HandoverWriter {
 
     mutating func put(_ content: [UInt8]) {
         put(content.count)
-        if bytes.count + content.count > bytes.capacity { grow(by: content.count) }
+        makeRoom(for: content.count)
         bytes.append(contentsOf: content)
     }
 
@@ -145,8 +146,9 @@ private struct HandoverWriter {
         for index in 0..<4 { bytes[offset + index] = UInt8(truncatingIfNeeded: number >> (24 - 8 * index)) }
     }
 
-    /// Moves to a larger storage and wipes the old one, which the array would not do.
-    private mutating func grow(by count: Int) {
+    /// Moves to a larger storage where this one is full, and wipes the old one, which the array would not do.
+    private mutating func makeRoom(for count: Int) {
+        guard bytes.count + count > bytes.capacity else { return }
         var larger: [UInt8] = []
         larger.reserveCapacity(2 * (bytes.count + count) + 1024)
         larger.append(contentsOf: bytes)
