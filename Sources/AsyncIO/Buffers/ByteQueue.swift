@@ -32,21 +32,21 @@ package struct ByteQueue: Sendable {
     /// A copy of the readable bytes in `range`, offsets counted from the oldest.
     package subscript(range: Range<Int>) -> [UInt8] {
         // Not by slicing the array: a slice of all of it would share the storage, and keep it alive.
-        unsafe storage.withUnsafeBytes { unsafe Array($0[start + range.lowerBound..<start + range.upperBound]) }
+        unsafe withBytes(in: range) { unsafe Array($0) }
     }
 
     /// The readable bytes in `range` as a secret, with no other copy on the way.
     package func secret(in range: Range<Int>) -> Secret {
-        unsafe storage.withUnsafeBytes {
-            unsafe Secret($0[start + range.lowerBound..<start + range.upperBound])
-        }
+        unsafe withBytes(in: range) { unsafe Secret($0) }
     }
 
     /// Reads the readable bytes in `range` where they are; they are not good for longer than `body`.
     package func withBytes<Result, Failure: Error>(
         in range: Range<Int>, _ body: (Slice<UnsafeRawBufferPointer>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try unsafe storage.span.withUnsafeBytes { (bytes) throws(Failure) in
+        // Release builds do not check the bounds of unsafe buffers.
+        precondition(range.upperBound <= count, "read behind the end")
+        return try unsafe storage.span.withUnsafeBytes { (bytes) throws(Failure) in
             try unsafe body(bytes[start + range.lowerBound..<start + range.upperBound])
         }
     }

@@ -54,19 +54,20 @@ package final class MailServer: Sendable {
 
     /// The protocol's line for a client that must go; such as one that there is no place for.
     package func farewell(_ reason: Farewell) -> [UInt8] {
-        let salts = SaltFactory(serverName: settings.name) { _ in .fresh }
-        return switch settings.mailProtocol {
-        case .imap: IMAPFrontEnd(for: self, false, salts).farewell(reason)
-        case .pop3: POP3FrontEnd(for: self, false, salts).farewell(reason)
-        case .smtp: SMTPFrontEnd(for: self, false, salts).farewell(reason)
+        switch settings.mailProtocol {
+        case .imap: IMAPFrontEnd(for: self, isSecure: false).farewell(reason)
+        case .pop3: POP3FrontEnd(for: self, isSecure: false).farewell(reason)
+        case .smtp: SMTPFrontEnd(for: self, isSecure: false).farewell(reason)
         }
     }
 }
 
 extension CommandFrontEnd {
     /// The same for a session with `server`.
-    init(for server: MailServer, _ isSecure: Bool, _ salts: SaltFactory) {
-        self.init(settings: server.settings, isSecure: isSecure, salts: salts)
+    init(for server: MailServer, isSecure: Bool) {
+        self.init(
+            settings: server.settings, isSecure: isSecure,
+            salts: SaltFactory(serverName: server.settings.name) { _ in .fresh })
     }
 }
 

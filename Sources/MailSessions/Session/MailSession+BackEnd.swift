@@ -68,6 +68,14 @@ extension MailSession {
         }
     }
 
+    /// A back-end that is connected.
+    private struct Place {
+        var candidate: BackEndRoute.Candidate
+        var socket: Socket
+        /// Until when it may greet.
+        var patience: Instant
+    }
+
     // MARK: What the choice means
 
     private func route(of request: Request, _ deadline: Instant) async throws(BackEndFailure) -> BackEndRoute {
@@ -114,24 +122,24 @@ extension MailSession {
         let patience = others > 0 ? now + (deadline - now) / (others + 1) : deadline
         do throws(FailedAttempt) {
             let socket = try await reach(candidate, request, facts, patience)
-            // By their own types, as the front-ends are.
+            // By their own types, and made where they are used, as the front-ends are.
+            let (settings, place) = (server.settings, Place(candidate: candidate, socket: socket, patience: patience))
             let result =
-                switch server.settings.mailProtocol {
+                switch settings.mailProtocol {
                 case .imap:
-                    try await logIn(
-                        IMAPBackEnd(
-                            credentials: request.credentials, context: request.context, settings: server.settings),
-                        at: socket, candidate, request, patience, deadline)
+                    try await logIn(at: place, request, deadline) {
+                        IMAPBackEnd(credentials: request.credentials, context: request.context, settings: settings)
+                    }
                 case .pop3:
-                    try await logIn(
-                        POP3BackEnd(credentials: request.credentials, settings: server.settings),
-                        at: socket, candidate, request, patience, deadline)
+                    try await logIn(at: place, request, deadline) {
+                        POP3BackEnd(credentials: request.credentials, settings: settings)
+                    }
                 case .smtp:
-                    try await logIn(
+                    try await logIn(at: place, request, deadline) {
                         SMTPBackEnd(
-                            credentials: request.credentials, context: request.context, settings: server.settings,
-                            client: facts),
-                        at: socket, candidate, request, patience, deadline)
+                            credentials: request.credentials, context: request.context, settings: settings,
+                            client: facts)
+                    }
                 }
             if route.isOfGroup { await route.served(candidate) }
             return result
@@ -169,15 +177,15 @@ extension MailSession {
     }
 
     /// Logs the client in.
-    private func logIn(
-        _ login: some BackEndLogin, at socket: Socket, _ candidate: BackEndRoute.Candidate, _ request: Request,
-        _ patience: Instant, _ deadline: Instant
+    private func logIn<Back: BackEndLogin>(
+        at place: Place, _ request: Request, _ deadline: Instant, by make: () -> Back
     ) async throws(FailedAttempt) -> Login {
-        var login = login
+        var login = make()
+        let (socket, candidate) = (place.socket, place.candidate)
         let outcome: BackEndOutcome
         do throws(IOError) {
             if login.activity == .awaitingGreeting {
-                guard try await socket.receive(into: &login.input, deadline: patience) > 0 else { throw .closed }
+                guard try await socket.receive(into: &login.input, deadline: place.patience) > 0 else { throw .closed }
             }
             let conversation = Conversation(over: socket, timeout: server.settings.timeout, deadline: deadline)
             outcome = try await conversation.run(

@@ -97,13 +97,13 @@ package actor MailSession {
         try checkConnectionLimits()
         if beginsWithTLS { try await secureClient(early.takeAll(), &facts) }
         if server.settings.mailProtocol == .smtp, server.resolver != nil { try await findName(&facts) }
-        let salts = SaltFactory(serverName: server.settings.name) { _ in .fresh }
-        // By their own types: what runs a dialogue is much faster where it knows which one.
+        // By their own types, for what runs a dialogue is much faster where it knows which one; and made where they are
+        // used, for three of them would be in this frame.
         let request =
             switch server.settings.mailProtocol {
-            case .imap: try await converse(IMAPFrontEnd(for: server, beginsWithTLS, salts), with: &facts, early)
-            case .pop3: try await converse(POP3FrontEnd(for: server, beginsWithTLS, salts), with: &facts, early)
-            case .smtp: try await converse(SMTPFrontEnd(for: server, beginsWithTLS, salts), with: &facts, early)
+            case .imap: try await converse(IMAPFrontEnd.self, with: &facts, early)
+            case .pop3: try await converse(POP3FrontEnd.self, with: &facts, early)
+            case .smtp: try await converse(SMTPFrontEnd.self, with: &facts, early)
             }
         let deadline = client.executor.now + server.settings.timeout
         do throws(SessionEnd) {
@@ -208,10 +208,10 @@ package actor MailSession {
     }
 
     /// - Parameter early: what the client has said already.
-    private func converse(
-        _ frontEnd: some FrontEnd, with facts: inout ClientFacts, _ early: consuming ByteQueue
+    private func converse<Front: CommandFrontEnd>(
+        _ type: Front.Type, with facts: inout ClientFacts, _ early: consuming ByteQueue
     ) async throws(SessionEnd) -> Request {
-        var frontEnd = frontEnd
+        var frontEnd = Front(for: server, isSecure: beginsWithTLS)
         frontEnd.input = early
         var accepted: Request?
         context.phase = .authenticating
