@@ -100,6 +100,12 @@ package struct ByteQueue: Sendable {
         return taken
     }
 
+    /// Moves the `length` oldest bytes to the end of `bytes`.
+    package mutating func move(_ length: Int, to bytes: inout [UInt8]) {
+        unsafe withBytes(in: 0..<length) { unsafe bytes.append(contentsOf: $0) }
+        consume(length)
+    }
+
     /// Takes everything.
     package mutating func takeAll() -> [UInt8] { take(count) }
 

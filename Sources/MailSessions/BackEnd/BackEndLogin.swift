@@ -3,6 +3,9 @@ import AsyncIO
 /// The login at a back-end: greeting, credentials, and the reply that the client will see.
 package protocol BackEndLogin: Dialogue
 where Question == Never, Answer == Never, Note == Never, Outcome == BackEndOutcome {
+    /// The login of `client`, which has said what is in `context`; each protocol takes what it needs.
+    init(credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts)
+
     /// What is being done, for whoever reports that it went wrong.
     var activity: BackEndActivity { get }
     /// The back-end was shown whom to log in, so that what it says from then on is about the user and final.
@@ -26,6 +29,33 @@ package enum BackEndActivity: Sendable, Hashable {
 
 extension BackEndLogin {
     package mutating func resume(_ answer: Never) {}
+}
+
+extension IMAPBackEnd {
+    package init(
+        credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts
+    ) {
+        self.init(credentials: credentials, context: context, settings: settings)
+    }
+}
+
+extension POP3BackEnd {
+    package init(
+        credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts
+    ) {
+        self.init(credentials: credentials, settings: settings)
+    }
+}
+
+extension MailProtocol {
+    /// What speaks it with a back-end.
+    var backEndLogin: any BackEndLogin.Type {
+        switch self {
+        case .imap: IMAPBackEnd.self
+        case .pop3: POP3BackEnd.self
+        case .smtp: SMTPBackEnd.self
+        }
+    }
 }
 
 /// Whom to log in at the back-end, and how.

@@ -75,8 +75,9 @@ package struct BackEndProbe: Sendable {
         // AUTH needs EHLO.
         context.envelope.isExtended = true
         let own = ClientFacts(address: .unix(""), localAddress: .unix(""))
-        return settings.backEndLogin(
-            BackEndCredentials(login: Array(login.user.utf8), password: login.password), context, own)
+        return settings.mailProtocol.backEndLogin.init(
+            credentials: BackEndCredentials(login: Array(login.user.utf8), password: login.password),
+            context: context, settings: settings, client: own)
     }
 
     private func logIn(

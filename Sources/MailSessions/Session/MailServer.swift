@@ -63,24 +63,11 @@ package final class MailServer: Sendable {
 }
 
 extension CommandFrontEnd {
-    /// The same for a session with `server`.
+    /// The client's side of a new session with `server`; `isSecure` where it begins with TLS.
     init(for server: MailServer, isSecure: Bool) {
         self.init(
             settings: server.settings, isSecure: isSecure,
             salts: SaltFactory(serverName: server.settings.name) { _ in .fresh })
-    }
-}
-
-extension ServerSettings {
-    /// The back-end's side of a login.
-    func backEndLogin(
-        _ credentials: BackEndCredentials, _ context: ReplyContext, _ client: ClientFacts
-    ) -> any BackEndLogin {
-        switch mailProtocol {
-        case .imap: IMAPBackEnd(credentials: credentials, context: context, settings: self)
-        case .pop3: POP3BackEnd(credentials: credentials, settings: self)
-        case .smtp: SMTPBackEnd(credentials: credentials, context: context, settings: self, client: client)
-        }
     }
 }
 

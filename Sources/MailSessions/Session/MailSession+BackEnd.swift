@@ -122,24 +122,13 @@ extension MailSession {
         let patience = others > 0 ? now + (deadline - now) / (others + 1) : deadline
         do throws(FailedAttempt) {
             let socket = try await reach(candidate, request, facts, patience)
+            let place = Place(candidate: candidate, socket: socket, patience: patience)
             // By their own types, and made where they are used, as the front-ends are.
-            let (settings, place) = (server.settings, Place(candidate: candidate, socket: socket, patience: patience))
             let result =
-                switch settings.mailProtocol {
-                case .imap:
-                    try await logIn(at: place, request, deadline) {
-                        IMAPBackEnd(credentials: request.credentials, context: request.context, settings: settings)
-                    }
-                case .pop3:
-                    try await logIn(at: place, request, deadline) {
-                        POP3BackEnd(credentials: request.credentials, settings: settings)
-                    }
-                case .smtp:
-                    try await logIn(at: place, request, deadline) {
-                        SMTPBackEnd(
-                            credentials: request.credentials, context: request.context, settings: settings,
-                            client: facts)
-                    }
+                switch server.settings.mailProtocol {
+                case .imap: try await logIn(IMAPBackEnd.self, at: place, request, facts, deadline)
+                case .pop3: try await logIn(POP3BackEnd.self, at: place, request, facts, deadline)
+                case .smtp: try await logIn(SMTPBackEnd.self, at: place, request, facts, deadline)
                 }
             if route.isOfGroup { await route.served(candidate) }
             return result
@@ -178,9 +167,10 @@ extension MailSession {
 
     /// Logs the client in.
     private func logIn<Back: BackEndLogin>(
-        at place: Place, _ request: Request, _ deadline: Instant, by make: () -> Back
+        _ type: Back.Type, at place: Place, _ request: Request, _ facts: ClientFacts, _ deadline: Instant
     ) async throws(FailedAttempt) -> Login {
-        var login = make()
+        var login = Back(
+            credentials: request.credentials, context: request.context, settings: server.settings, client: facts)
         let (socket, candidate) = (place.socket, place.candidate)
         let outcome: BackEndOutcome
         do throws(IOError) {

@@ -44,8 +44,7 @@ struct ReplyFramer: Sendable {
                 guard isFollowed(input, content) else { return .line(ReplyLine(bytes: input.take(length))) }
                 // As large as such replies are.
                 if earlier.isEmpty { earlier.reserveCapacity(512) }
-                unsafe input.withBytes(in: 0..<length) { unsafe earlier.append(contentsOf: $0) }
-                input.consume(length)
+                input.move(length, to: &earlier)
             }
         }
     }
