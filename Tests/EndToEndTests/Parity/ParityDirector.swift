@@ -72,7 +72,11 @@ private struct Scene {
         self.client = client
         self.backEnd = backEnd
         steps = exchange.allSteps[...]
-        if !exchange.early.isEmpty { client.send(exchange.early) }
+        if !exchange.early.isEmpty {
+            client.send(exchange.early)
+            // The greeting and the answer to it, which else would pass for the answer to the next line.
+            awaited = 2
+        }
     }
 
     /// The gateway has ended the client's connection and those behind it.
