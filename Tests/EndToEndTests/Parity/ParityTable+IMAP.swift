@@ -150,7 +150,7 @@ extension ParityExchange {
         C a LOGIN {5} | a " \\ {6} | \x80 %+{x
         - a literal with a line end in it
         X a LOGIN ann {6}\r\n
-        X pa\r\nss\r\n
+        P2 pa\r\nss
         - non-synchronising literals
         P1 a LOGIN {3+} | ann {4+} | pass
         - both kinds
