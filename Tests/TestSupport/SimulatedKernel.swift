@@ -240,7 +240,7 @@ package final class SimulatedKernel: Kernel {
 
     package func shutdownSending(_ descriptor: Int32) { endpoints[descriptor]?.peer?.end() }
 
-    package func prepareStream(_ descriptor: Int32) {}
+    package func prepareStream(_ descriptor: Int32, towards address: SocketAddress) {}
 
     package func peerAddress(of descriptor: Int32) -> SocketAddress? { endpoints[descriptor]?.peerAddress }
 

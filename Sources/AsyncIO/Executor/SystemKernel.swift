@@ -48,18 +48,14 @@ extension SystemKernel {
         _ = shutdown(descriptor, Int32(SHUT_WR))
     }
 
-    package func prepareStream(_ descriptor: Int32) {
+    package func prepareStream(_ descriptor: Int32, towards address: SocketAddress) {
         // Unix sockets refuse both, harmlessly.
         setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+        if address.isLoopback { setPlainCongestionControl(descriptor) }
     }
 
-    package func skipCongestionControl(_ descriptor: Int32) {
-        // `reno` is in every kernel and needs no timer; where it is not allowed the system's own stays.
-        let name = StaticString("reno")
-        _ = unsafe setsockopt(
-            descriptor, Int32(IPPROTO_TCP), TCP_CONGESTION, name.utf8Start, socklen_t(name.utf8CodeUnitCount))
-    }
+    package func skipCongestionControl(_ descriptor: Int32) { setPlainCongestionControl(descriptor) }
 
     package func peerAddress(of descriptor: Int32) -> SocketAddress? {
         let address = KernelAddress()
@@ -91,4 +87,14 @@ package enum SocketFlags {
 func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) -> Bool {
     var value = value
     return unsafe setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
+}
+
+/// Takes a socket for peers on this machine out of the system's congestion control (docs/decisions/0009).
+///
+/// Best before there is a connection: one that was paced once keeps its timer. `reno` is in every kernel, may always be
+/// chosen and paces nothing by itself; where it is refused the system's own stays.
+func setPlainCongestionControl(_ descriptor: Int32) {
+    let name = StaticString("reno")
+    _ = unsafe setsockopt(
+        descriptor, Int32(IPPROTO_TCP), TCP_CONGESTION, name.utf8Start, socklen_t(name.utf8CodeUnitCount))
 }

@@ -22,7 +22,7 @@ package enum Dialer {
             budget?.giveBack()
             throw error
         }
-        executor.kernel.prepareStream(descriptor)
+        executor.kernel.prepareStream(descriptor, towards: address)
         let socket = Socket(adopting: descriptor, scope: scope, place: budget)
         if let source { try executor.kernel.bind(descriptor, to: source) }
         let completion = await executor.perform(

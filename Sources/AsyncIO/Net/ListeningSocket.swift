@@ -137,6 +137,8 @@ package struct ListeningSocket: Sendable {
             // What every connection has; accepted sockets inherit it, which saves two calls each.
             settings += [(Int32(IPPROTO_TCP), TCP_NODELAY, 1), (SOL_SOCKET, SO_KEEPALIVE, 1)]
         }
+        // Inherited as well, and before the first connection: clients of a loopback address are on this machine.
+        if address.isLoopback { setPlainCongestionControl(descriptor) }
         if options.reusePort { settings.append((SOL_SOCKET, SO_REUSEPORT, 1)) }
         if case .ipv6 = address, !options.isBound {
             settings.append((Int32(IPPROTO_IPV6), IPV6_V6ONLY, options.ipv6Only ? 1 : 0))

@@ -40,8 +40,8 @@ class RelayHalf: CompletionHandler {
     func setDeadline(_ deadline: Instant, in relay: Relay) { preconditionFailure("a half has deadlines") }
 
     /// Bulk is on its way to `target`: the first time, a target on this machine is taken out of the system's
-    /// congestion control, which protects a network that these bytes never meet (docs/decisions/0009). Logins and
-    /// small messages would not be worth the call.
+    /// congestion control, which protects a network that these bytes never meet (docs/decisions/0009). That is for
+    /// clients within the machine whose listener has others, too; logins and small messages would not be worth the call.
     func noteBulk(towards target: Descriptor, in relay: Relay) {
         guard !hasSentBulk else { return }
         hasSentBulk = true
