@@ -13,6 +13,26 @@
 #define CURING_RECVSEND_BUNDLE (1U << 4)
 #define CURING_FEAT_RECVSEND_BUNDLE (1U << 14)
 
+// Kernel 6.12: a wait that is not over with the first completions, but goes on for a while to take more together.
+#define CURING_FEAT_MIN_TIMEOUT (1U << 15)
+
+struct curing_getevents_arg {
+    unsigned long long sigmask;
+    unsigned sigmask_sz;
+    unsigned min_wait_usec;
+    unsigned long long ts;
+};
+
+// Waits for `count` completions, for one once `microseconds` are over, and no longer than `limit` (NULL: for ever).
+static inline int curing_gather(struct io_uring *ring, unsigned flags, unsigned count, unsigned microseconds,
+                                struct __kernel_timespec *limit)
+{
+    struct curing_getevents_arg argument = {
+        .sigmask_sz = _NSIG / 8, .min_wait_usec = microseconds, .ts = (unsigned long long)(uintptr_t)limit};
+    return io_uring_enter2(ring->enter_ring_fd, 0, count, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG | flags,
+                           (sigset_t *)&argument, sizeof argument);
+}
+
 // A receive whose buffer the kernel picks from the group when bytes arrive. `length` 0 means the buffer's own size.
 static inline void curing_prep_receive(struct io_uring_sqe *sqe, int fd, unsigned length, unsigned short group,
                                        unsigned short priority)

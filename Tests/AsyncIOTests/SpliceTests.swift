@@ -1,6 +1,7 @@
-import AsyncIO
 import TestSupport
 import Testing
+
+@testable import AsyncIO
 
 /// Bulk that the kernel moves: when it begins, how it ends, and that no pipe is kept.
 @Suite struct SpliceTests {
@@ -96,7 +97,32 @@ import Testing
         }
     }
 
+    @Test("several transfers may be moved in larger parts, one alone is not kept waiting", arguments: [1, 3])
+    func gathering(_ transfers: Int) async throws {
+        try await KernelTests.run(.ring) { executor in
+            let pipes = try #require(executor.kernel.pipes)
+            let watch = CancellationScope(on: executor)
+            async let seen = gathersEver(executor, until: watch)
+            try await withThrowingDiscardingTaskGroup { group in
+                for _ in 0..<transfers { group.addTask { try await relayBulk(on: executor) } }
+            }
+            watch.cancel()
+            #expect(await seen == (pipes.lentAtMost > 1))
+            #expect((pipes.lentAtMost > 1) == (transfers > 1))
+        }
+    }
+
     // MARK: Helpers
+
+    /// Whether the executor was ever told that bulk may be gathered; looks in every turn.
+    @Sendable private func gathersEver(_ executor: RingExecutor, until scope: CancellationScope) async -> Bool {
+        var seen = false
+        while !scope.isCancelled {
+            seen = seen || executor.isMovingBulk
+            await Task.yield()
+        }
+        return seen
+    }
 
     /// Relays megabytes from the back-end to the client, to the end of both streams.
     private func relayBulk(on executor: RingExecutor) async throws {

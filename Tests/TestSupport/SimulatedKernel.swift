@@ -140,7 +140,7 @@ package final class SimulatedKernel: Kernel {
 
     package func giveBack(buffer: UInt16) { buffers.giveBackFree(buffer) }
 
-    package func turn(waitingUntil deadline: Instant?, for executor: RingExecutor) {
+    package func turn(waitingUntil deadline: Instant?, gathering: Bool, for executor: RingExecutor) {
         turns += 1
         if turns > SimulatedKernel.turnsMaximum { stop("this never ends") }
         onTurn?(turns)

@@ -36,7 +36,7 @@ package final class Epoll: SystemKernel {
 
     package init(buffers: BufferPool, features allowed: KernelFeatures = .all) throws(IOError) {
         self.buffers = buffers
-        features = allowed.subtracting(.registeredRing)
+        features = allowed.subtracting([.registeredRing, .gathering])
         pipes = allowed.contains(.splice) ? PipePool() : nil
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw .last(.poll) }
@@ -74,7 +74,7 @@ package final class Epoll: SystemKernel {
 
     // MARK: Turns
 
-    package func turn(waitingUntil deadline: Instant?, for executor: RingExecutor) {
+    package func turn(waitingUntil deadline: Instant?, gathering: Bool, for executor: RingExecutor) {
         hasDelivered = false
         makeAttempts(for: executor)
         var timeout: Int32 = 0

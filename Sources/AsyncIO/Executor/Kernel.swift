@@ -24,7 +24,9 @@ package protocol Kernel: AnyObject {
 
     /// Submits what was started and hands every completion that is ready to `executor.complete`;
     /// waits for the first one until `deadline`, not at all when it is nil.
-    func turn(waitingUntil deadline: Instant?, for executor: RingExecutor)
+    ///
+    /// `gathering`: a wait may go on for a moment after the first, where the kernel can (`KernelFeatures.gathering`).
+    func turn(waitingUntil deadline: Instant?, gathering: Bool, for executor: RingExecutor)
 
     /// Gives a lent buffer back.
     func giveBack(buffer: UInt16)
@@ -100,7 +102,12 @@ package struct KernelFeatures: OptionSet, Sendable, Hashable {
     /// Bytes move from socket to socket through a pipe, without being copied (splice(2), any Linux).
     package static let splice = KernelFeatures(rawValue: 16)
 
-    package static let all: KernelFeatures = [.bundles, .multishotAccept, .multishotReceive, .registeredRing, .splice]
+    /// A wait may go on for a moment after the first completion, so that more are taken together (io_uring since 6.12).
+    package static let gathering = KernelFeatures(rawValue: 32)
+
+    package static let all: KernelFeatures = [
+        .bundles, .multishotAccept, .multishotReceive, .registeredRing, .splice, .gathering,
+    ]
 }
 
 extension KernelFeatures: CustomStringConvertible {
@@ -108,6 +115,7 @@ extension KernelFeatures: CustomStringConvertible {
         let names: [(KernelFeatures, String)] = [
             (.bundles, "receive bundles"), (.multishotAccept, "multishot accept"),
             (.multishotReceive, "multishot receive"), (.registeredRing, "registered ring"), (.splice, "splice"),
+            (.gathering, "gathering"),
         ]
         let present = names.filter { contains($0.0) }.map(\.1)
         return present.isEmpty ? "none" : present.joined(separator: ", ")

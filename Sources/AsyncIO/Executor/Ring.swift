@@ -39,6 +39,10 @@ package final class Ring: SystemKernel {
     private static let submissions: UInt32 = 512
     private static let completions: UInt32 = 8192
     private static let bufferGroup: UInt16 = 0
+    /// How long bulk waits for more of it: what network cards call interrupt moderation, at their usual length.
+    private static let gatherMicroseconds: UInt32 = 50
+    /// So many completions are worth a turn at once.
+    private static let enoughCompletions: UInt32 = 8
     /// Buffers in the ring at the start.
     private static let buffersAtFirst = 32
 
@@ -78,6 +82,7 @@ package final class Ring: SystemKernel {
         var present = allowed
         if status == 0 {
             if parameters.features & UInt32(CURING_FEAT_RECVSEND_BUNDLE) == 0 { present.remove(.bundles) }
+            if parameters.features & UInt32(CURING_FEAT_MIN_TIMEOUT) == 0 { present.remove(.gathering) }
             if allowed.contains(.registeredRing), unsafe io_uring_register_ring_fd(ring) != 1 {
                 present.remove(.registeredRing)
             }
@@ -177,16 +182,16 @@ package final class Ring: SystemKernel {
 
     // MARK: Completions
 
-    package func turn(waitingUntil deadline: Instant?, for executor: RingExecutor) {
+    package func turn(waitingUntil deadline: Instant?, gathering: Bool, for executor: RingExecutor) {
         publishBuffers()
-        if let deadline {
+        if let deadline, gathering, features.contains(.gathering) {
+            gather(until: deadline)
+        } else if let deadline {
             var first: UnsafeMutablePointer<io_uring_cqe>?
             if deadline == .never {
                 _ = unsafe io_uring_submit_and_wait(ring, 1)
             } else {
-                let wait = deadline.nanoseconds(since: .now)
-                var limit = __kernel_timespec(
-                    tv_sec: Int64(wait / 1_000_000_000), tv_nsec: Int64(wait % 1_000_000_000))
+                var limit = Ring.timespec(until: deadline)
                 _ = unsafe io_uring_submit_and_wait_timeout(ring, &first, 1, &limit, nil)
             }
         } else {
@@ -194,6 +199,24 @@ package final class Ring: SystemKernel {
         }
         // ETIME, EINTR and EBUSY (completions must be reaped first) all mean: look at what is there.
         reap(for: executor)
+    }
+
+    /// Waits as always, but for a moment after the first completion, too.
+    private func gather(until deadline: Instant) {
+        // liburing has no call that submits and waits so; one more call is little for what comes together.
+        _ = unsafe io_uring_submit(ring)
+        let flags = features.contains(.registeredRing) ? IORING_ENTER_REGISTERED_RING : 0
+        if deadline == .never {
+            _ = unsafe curing_gather(ring, flags, Ring.enoughCompletions, Ring.gatherMicroseconds, nil)
+        } else {
+            var limit = Ring.timespec(until: deadline)
+            _ = unsafe curing_gather(ring, flags, Ring.enoughCompletions, Ring.gatherMicroseconds, &limit)
+        }
+    }
+
+    private static func timespec(until deadline: Instant) -> __kernel_timespec {
+        let wait = deadline.nanoseconds(since: .now)
+        return __kernel_timespec(tv_sec: Int64(wait / 1_000_000_000), tv_nsec: Int64(wait % 1_000_000_000))
     }
 
     private func reap(for executor: RingExecutor) {

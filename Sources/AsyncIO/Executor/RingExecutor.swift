@@ -20,6 +20,8 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     private var wheel: TimerWheel
     private var starved: [Operation] = []
     private var buffersReturned = false
+    /// Bulk has been moved in this turn that is better moved in larger parts.
+    private(set) var isMovingBulk = false
     private var thread: pthread_t?
     private var isFinished = false
     /// The clock's reading at the begin of this turn.
@@ -67,9 +69,14 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         fireDeadlines()
         if !starved.isEmpty { relieve() }
         let mustNotWait = !jobs.isEmpty || !starved.isEmpty
-        kernel.turn(waitingUntil: mustNotWait ? nil : wheel.nextDue ?? .never, for: self)
+        let gathering = isMovingBulk
+        isMovingBulk = false
+        kernel.turn(waitingUntil: mustNotWait ? nil : wheel.nextDue ?? .never, gathering: gathering, for: self)
         now = kernel.now
     }
+
+    /// The next wait may go on for a moment after its first completion, so that more of the bulk moves at once.
+    func noteBulk() { isMovingBulk = true }
 
     private func runJobs() {
         for _ in 0..<RingExecutor.jobsPerTurn {
