@@ -39,8 +39,8 @@ package final class Ring: SystemKernel {
     private static let submissions: UInt32 = 512
     private static let completions: UInt32 = 8192
     private static let bufferGroup: UInt16 = 0
-    /// How long bulk waits for more of it: what network cards call interrupt moderation, at their usual length.
-    private static let gatherMicroseconds: UInt32 = 50
+    /// How long bulk waits for more of it: what network cards call interrupt moderation (docs/decisions/0017).
+    private static let gatherMicroseconds: UInt32 = 100
     /// So many completions are worth a turn at once.
     private static let enoughCompletions: UInt32 = 8
     /// Buffers in the ring at the start.

@@ -304,8 +304,7 @@ final class RelayDirection: RelayHalf {
     /// The splice moved `length` bytes out of the source.
     func spliced(_ length: Int, in relay: Relay) {
         noteReceived(length, relay)
-        // One transfer alone would only be kept waiting: its peer stops soon when nobody reads (docs/decisions/0017).
-        if let pipes = relay.executor.kernel.pipes, pipes.lent > 1 { relay.executor.noteBulk() }
+        relay.executor.noteBulk()
     }
 
     /// The splice is over; nothing of it is in flight any more.
