@@ -201,7 +201,7 @@ package final class Ring: SystemKernel {
         reap(for: executor)
     }
 
-    /// Waits as always, but for a moment after the first completion, too.
+    /// Waits as always, but does not take less than enough completions before a moment has passed.
     private func gather(until deadline: Instant) {
         // liburing has no call that submits and waits so; one more call is little for what comes together.
         _ = unsafe io_uring_submit(ring)
