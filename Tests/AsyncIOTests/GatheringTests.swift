@@ -45,6 +45,7 @@ import Testing
     func otherThread(_ kernel: KernelUnderTest) async throws {
         try await KernelTests.run(kernel) { executor in
             let asleep = CancellationScope(on: executor)
+            // Detached, for the executor's own thread must be asleep meanwhile; it is by then, nearly always.
             let thread = Task.detached {
                 try await Task.sleep(for: .milliseconds(5))
                 executor.onThread { asleep.cancel() }

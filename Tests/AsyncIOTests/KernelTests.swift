@@ -214,6 +214,7 @@ import Testing
         try await KernelTests.run(kernel) { executor in
             let scope = CancellationScope(on: executor)
             async let slept = sleep(executor, scope)
+            // Detached, for it has to be another thread that calls.
             await Task.detached { scope.cancel() }.value
             #expect(await slept == .cancelled)
         }

@@ -45,7 +45,7 @@ package struct ByteQueue: Sendable {
         in range: Range<Int>, _ body: (Slice<UnsafeRawBufferPointer>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         // Release builds do not check the bounds of unsafe buffers.
-        precondition(range.upperBound <= count, "read behind the end")
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "read outside of what is there")
         return try unsafe storage.span.withUnsafeBytes { (bytes) throws(Failure) in
             try unsafe body(bytes[start + range.lowerBound..<start + range.upperBound])
         }

@@ -152,7 +152,7 @@ final class SecureLeg: RelayHalf {
             let pool = relay.executor.kernel.buffers
             isBulk = Int(completion.result) >= pool.size
             if isBulk { noteBulk(towards: opposite.source, in: relay) }
-            // A record for each wake-up is what decrypting costs most by; encrypting is paid by the byte.
+            // A peer's records come one by one, with a wake-up each; what is to be encrypted comes in large pieces anyway.
             if isBulk, source.tls != nil { relay.executor.noteBulk() }
             for piece in pool.pieces(first: first, length: Int(completion.result)) {
                 if !relay.isEnding { unsafe take(pool.memory(of: piece), opposite) }
