@@ -40,7 +40,7 @@ import Testing
         case .success(let configuration):
             #expect(throws: Never.self, "seed \(seed)") { try Configuration.load(from: configuration.origin) }
         case .failure(let error):
-            #expect(!error.message.isEmpty && !error.message.utf8.contains(0x0A), "seed \(seed)")
+            #expect(!error.message.isEmpty && !error.message.utf8.contains(0x0A), "\(error.message), seed \(seed)")
         }
     }
 

@@ -30,9 +30,12 @@ extension ConfigurationError: CustomStringConvertible {
     }
 }
 
-/// The text between double quotes, control bytes as `\xNN`, so that a message is always one line.
-func quoted(_ text: String) -> String {
-    var result = "\""
+/// The text between double quotes, in a form that keeps a message on one line.
+func quoted(_ text: String) -> String { "\"\(escaped(text))\"" }
+
+/// The text with control bytes as `\xNN`, for the few messages that quote without quotes, as nginx's do.
+func escaped(_ text: String) -> String {
+    var result = ""
     for scalar in text.unicodeScalars {
         if scalar.value < 0x20 || scalar.value == 0x7F {
             let digits = String(scalar.value, radix: 16, uppercase: true)
@@ -41,5 +44,5 @@ func quoted(_ text: String) -> String {
             result.unicodeScalars.append(scalar)
         }
     }
-    return result + "\""
+    return result
 }

@@ -87,7 +87,7 @@ enum AuthenticatorDirectives {
             case ("ttl", let time?): settings.lifetime = time
             case ("negative_ttl", let time?): settings.refusalLifetime = time
             default:
-                throw statement.error("invalid parameter: \(word)", accepted: rememberedForms)
+                throw statement.error("invalid parameter: \(escaped(word))", accepted: rememberedForms)
             }
         }
         guard settings.maximum > 0 else { throw statement.error("no max in auth_cache", accepted: rememberedForms) }

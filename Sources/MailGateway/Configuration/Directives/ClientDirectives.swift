@@ -91,7 +91,8 @@ enum ClientDirectives {
 
     private static func invalidParameter(_ word: String, _ statement: Statement) -> ConfigurationError {
         statement.error(
-            "invalid parameter: \(word)", accepted: "The parameters are valid=time, ipv4=on|off and ipv6=on|off.")
+            "invalid parameter: \(escaped(word))",
+            accepted: "The parameters are valid=time, ipv4=on|off and ipv6=on|off.")
     }
 
     private static let trusted = ValueSyntax<AddressSet>(.one, "*address* | *block* | *host* | unix:") {

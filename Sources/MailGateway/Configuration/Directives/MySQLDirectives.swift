@@ -104,7 +104,7 @@ enum MySQLDirectives {
     }
 
     private static func invalidParameter(_ word: String, _ statement: Statement) -> ConfigurationError {
-        statement.error("invalid parameter: \(word)", accepted: forms)
+        statement.error("invalid parameter: \(escaped(word))", accepted: forms)
     }
 
     private static func server(
