@@ -98,8 +98,15 @@ struct LineBackEnd: PeerDialogue {
         self.otherwise = Array(otherwise.utf8)
     }
 
+    /// Announces what Dovecot does.
     static let pop3 = LineBackEnd(
-        greeting: "+OK ready\r\n", replies: [("CAPA", "+OK\r\nUSER\r\nSASL PLAIN\r\n.\r\n")],
+        greeting: "+OK Dovecot ready.\r\n",
+        replies: [
+            (
+                "CAPA",
+                "+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nUSER\r\nSASL PLAIN\r\n.\r\n"
+            )
+        ],
         farewell: "+OK bye\r\n", otherwise: "+OK\r\n")
 
     static let smtp = LineBackEnd(
