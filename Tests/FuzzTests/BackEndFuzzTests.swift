@@ -91,8 +91,10 @@ import Testing
     }
 
     @Test func `POP3 replies`() {
-        check(["+OK\r\n", "+OK hello\r\n", "-ERR\r\n", "\n", "\r", "x"]) {
-            POP3BackEnd(credentials: credentials, settings: settings)
+        for pipelines in [nil, false, true] {
+            check(["+OK\r\n", "+OK hello\r\n", "-ERR\r\n", "+OK\r\nPIPELINING\r\n.\r\n", ".\r\n", "\n", "\r", "x"]) {
+                POP3BackEnd(credentials: credentials, settings: settings, pipelines: pipelines)
+            }
         }
     }
 

@@ -6,12 +6,12 @@ import Testing
 @Suite struct POP3BackEndTests {
     private func check(
         _ transcript: String, login: String = "bob", password: String? = "pass", buffer: Int = 4096,
-        tls: Bool = false
+        tls: Bool = false, pipelines: Bool? = false
     ) throws {
         try Transcript(transcript).check(BackEndFixture.words()) {
             POP3BackEnd(
                 credentials: BackEndFixture.credentials(login, password),
-                settings: BackEndFixture.settings(.pop3, buffer: buffer, tls: tls))
+                settings: BackEndFixture.settings(.pop3, buffer: buffer, tls: tls), pipelines: pipelines)
         }
     }
 
@@ -56,6 +56,61 @@ import Testing
         try check("C: +OK 456\nS: USER bob\nC: +OK 456\nS: PASS pass\nC: +OK\n= in +OK\\r\\n", buffer: 9)
         try check("C: +OK 4567\n= too long", buffer: 9)
         try check("C: +OK\nS: USER bob\nc: +OK 456789\n= too long", buffer: 9)
+    }
+
+    /// What follows CAPA where PIPELINING is announced, and where it is not.
+    private let together = "S: USER bob\nS: PASS pass\nC: +OK\nC: +OK in\n= in +OK in\\r\\n"
+    private let inTurns = "S: USER bob\nC: +OK\nS: PASS pass\nC: +OK in\n= in +OK in\\r\\n"
+
+    @Test func `USER and PASS leave together where PIPELINING is announced (RFC 2449 §6.6)`() throws {
+        try check("C: +OK\n" + together, pipelines: true)
+        try check("C: +OK\nS: CAPA\nC: +OK list\nC: UIDL\nC: pipelining\nC: .\n" + together, pipelines: nil)
+        try check("C: +OK\nS: CAPA\nC: +OK list\nC: UIDL\nC: XPIPELINING\nC: .\n" + inTurns, pipelines: nil)
+        try check("C: +OK\nS: CAPA\nC: -ERR what\n" + inTurns, pipelines: nil)
+        try check(
+            "C: +OK\nS: STLS\nC: +OK\nstartTLS\nS: CAPA\nC: +OK\nC: PIPELINING\nC: .\n" + together, tls: true,
+            pipelines: nil)
+        try check("C: +OK\nS: STLS\nC: +OK\nstartTLS\n" + together, tls: true, pipelines: true)
+    }
+
+    @Test func `a refusal ends a pipelined login at every step`() throws {
+        try check("C: +OK\nS: USER bob\nS: PASS pass\nC: -ERR who\n= invalid -ERR who\nl: ", pipelines: true)
+        try check("C: +OK\nS: USER bob\nS: PASS pass\nC: +OK\nC: -ERR no\n= invalid -ERR no", pipelines: true)
+        try check("C: +OK\nS: CAPA\nC: +OK list\nc: UIDL 789\n= too long", buffer: 16, pipelines: nil)
+    }
+
+    @Test func `what a back-end has said is kept for whoever comes next, its silence counting as no`() throws {
+        func found(after words: [String], _ pipelines: Bool? = nil) -> Bool? {
+            var login = POP3BackEnd(
+                credentials: BackEndFixture.credentials(), settings: BackEndFixture.settings(.pop3),
+                pipelines: pipelines)
+            for word in words {
+                login.input.append(contentsOf: Array("\(word)\r\n".utf8))
+                while case .send = login.next() {}
+            }
+            return login.pipelines
+        }
+        #expect(found(after: []) == nil)
+        #expect(found(after: ["-ERR busy"]) == nil)
+        #expect(found(after: ["+OK"]) == false)
+        #expect(found(after: ["+OK", "-ERR"]) == false)
+        #expect(found(after: ["+OK", "+OK", "PIPELINING"]) == false)
+        #expect(found(after: ["+OK", "+OK", "PIPELINING", "."]) == true)
+        #expect(found(after: ["+OK", "+OK", "."]) == false)
+        #expect(found(after: ["+OK"], true) == true)
+    }
+
+    @Test func `it is kept for an hour, for each way to secure the connection`() {
+        let known = BackEndPipelining()
+        let clear = BackEndPipelining.Place(address: BackEndFixture.address, security: .off)
+        let secured = BackEndPipelining.Place(address: BackEndFixture.address, security: .on)
+        let now = Instant.now
+        #expect(known.isOffered(at: clear, now: now) == nil)
+        known.keep(true, of: clear, now: now)
+        known.keep(false, of: secured, now: now)
+        #expect(known.isOffered(at: clear, now: now + .seconds(3599)) == true)
+        #expect(known.isOffered(at: secured, now: now + .seconds(3599)) == false)
+        #expect(known.isOffered(at: clear, now: now + .seconds(3600)) == nil)
     }
 
     @Test func `a line may end with LF alone`() throws {

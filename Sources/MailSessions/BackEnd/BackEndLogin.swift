@@ -4,8 +4,15 @@ import AsyncIO
 package protocol BackEndLogin: Dialogue
 where Question == Never, Answer == Never, Note == Never, Outcome == BackEndOutcome {
     /// The login of `client`, which has said what is in `context`; each protocol takes what it needs.
-    init(credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts)
+    /// - Parameter pipelines: whether the back-end takes several commands in one go; nil when that is not known.
+    init(
+        credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts,
+        pipelines: Bool?)
 
+    /// Whether `pipelines` makes a difference.
+    static var pipelinesIfOffered: Bool { get }
+    /// What the login was told or has found out about it.
+    var pipelines: Bool? { get }
     /// What is being done, for whoever reports that it went wrong.
     var activity: BackEndActivity { get }
     /// The back-end was shown whom to log in, so that what it says from then on is about the user and final.
@@ -29,11 +36,15 @@ package enum BackEndActivity: Sendable, Hashable {
 
 extension BackEndLogin {
     package mutating func resume(_ answer: Never) {}
+
+    package static var pipelinesIfOffered: Bool { false }
+    package var pipelines: Bool? { nil }
 }
 
 extension IMAPBackEnd {
     package init(
-        credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts
+        credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts,
+        pipelines: Bool?
     ) {
         self.init(credentials: credentials, context: context, settings: settings)
     }
@@ -41,9 +52,19 @@ extension IMAPBackEnd {
 
 extension POP3BackEnd {
     package init(
-        credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts
+        credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts,
+        pipelines: Bool?
     ) {
-        self.init(credentials: credentials, settings: settings)
+        self.init(credentials: credentials, settings: settings, pipelines: pipelines)
+    }
+}
+
+extension SMTPBackEnd {
+    package init(
+        credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts,
+        pipelines: Bool?
+    ) {
+        self.init(credentials: credentials, context: context, settings: settings, client: client)
     }
 }
 

@@ -4,8 +4,12 @@ import AsyncIO
 ///
 /// ```
 /// greeting --+OK / USER--> user --+OK / PASS--> password --+OK--> over
-///     +------+OK / CAPA--> capabilities --. / AUTH--> authenticating --+OK--> over
+///     +------+OK / USER, PASS--> user --+OK--> password --+OK--> over
+///     +------+OK / CAPA--> capabilities --. / either, or AUTH--> authenticating --+OK--> over
 /// ```
+/// USER and PASS leave together where the back-end announces PIPELINING (RFC 2449 §6.6). Whoever is first to log in
+/// at it asks; a refusal of CAPA is as good as a no.
+///
 /// CR, LF and NUL would become lines of their own, so such credentials are never sent
 /// (security-checklist C5, nginx-mail.md §13 row 3).
 package struct POP3BackEnd: BackEndLogin {
@@ -24,11 +28,14 @@ package struct POP3BackEnd: BackEndLogin {
         /// The back-end has agreed: the handshake is next.
         case agreed(BackEndProof)
         case secured(BackEndProof)
-        /// CAPA was asked; whether it has been agreed to, and whether the mechanism was among the answers.
-        case capabilities(BackEndSASL, hasBegun: Bool, isOffered: Bool)
+        /// CAPA was asked; whether it has been agreed to, and whether what the proof needs was among the answers.
+        case capabilities(BackEndProof, hasBegun: Bool, isOffered: Bool)
         /// AUTH was said, with the response or without.
         case authenticating(BackEndSASL)
-        case user(password: Secret)
+        /// USER was said, and PASS follows it without waiting.
+        case following(password: Secret)
+        /// USER was said; without a password PASS was, too.
+        case user(password: Secret?)
         case password
         case over(BackEndOutcome)
     }
@@ -39,14 +46,20 @@ package struct POP3BackEnd: BackEndLogin {
         case .startTLS, .agreed, .secured: .startingTLS
         case .capabilities: .askingCapabilities
         case .authenticating: .sendingAuthentication
-        case .user: .sendingUser
+        case .following, .user: .sendingUser
         case .password: .sendingPassword
         case .over: .readingReply
         }
     }
 
-    /// - Parameter settings: `proxy.buffer` bounds each reply.
-    package init(credentials: BackEndCredentials, settings: ServerSettings) {
+    package static var pipelinesIfOffered: Bool { true }
+    package private(set) var pipelines: Bool?
+
+    /// - Parameters:
+    ///   - settings: `proxy.buffer` bounds each reply.
+    ///   - pipelines: whether USER and PASS may leave together; nil to ask the back-end.
+    package init(credentials: BackEndCredentials, settings: ServerSettings, pipelines: Bool? = false) {
+        self.pipelines = pipelines
         login = credentials.login
         startsTLS = (credentials.security ?? settings.proxy.tls.security) == .startTLS
         replies = ReplyFramer(maximum: settings.proxy.buffer)
@@ -70,6 +83,9 @@ package struct POP3BackEnd: BackEndLogin {
                 state = .secured(proof)
                 return .startTLS
             case .secured(let proof): return .send(begin(proof))
+            case .following(let password):
+                state = .user(password: nil)
+                return .send(POP3BackEnd.pass(password))
             case .greeting, .startTLS, .capabilities, .authenticating, .user, .password: break
             }
             switch replies.next(from: &input) {
@@ -83,8 +99,8 @@ package struct POP3BackEnd: BackEndLogin {
 
     /// Moves on by one reply; returns the command that follows it.
     private mutating func take(_ line: ReplyLine) -> [UInt8]? {
-        if case .capabilities(let exchange, let hasBegun, let isOffered) = state {
-            return takeCapability(line, exchange, hasBegun: hasBegun, isOffered: isOffered)
+        if case .capabilities(let proof, let hasBegun, let isOffered) = state {
+            return takeCapability(line, for: proof, hasBegun: hasBegun, isOffered: isOffered)
         }
         replies.restart()
         if case .authenticating(var exchange) = state, line.begins(with: "+ ") || line.text.elementsEqual("+".utf8),
@@ -112,7 +128,7 @@ package struct POP3BackEnd: BackEndLogin {
             return begin(proof)
         case .user(let password):
             state = .password
-            return .line(Array("PASS ".utf8), password)
+            return password.map(POP3BackEnd.pass)
         case .authenticating(let exchange) where !exchange.hasResponded:
             // Logged in without having been told who we are: not what is meant.
             state = .over(.invalidResponse(reply: line.excerpt))
@@ -120,51 +136,72 @@ package struct POP3BackEnd: BackEndLogin {
         case .authenticating, .password:
             state = .over(.loggedIn(reply: line.bytes))
             return nil
-        case .capabilities, .agreed, .secured, .over:
+        case .capabilities, .agreed, .secured, .following, .over:
             return nil
         }
     }
 
     private mutating func begin(_ proof: BackEndProof) -> [UInt8] {
+        if case .password(let password) = proof, pipelines != nil { return sayUser(password) }
         replies.restart()
-        switch proof {
-        case .password(let password):
-            hasSentCredentials = true
-            state = .user(password: password)
-            return .line("USER ", login)
-        case .exchange(let exchange):
-            state = .capabilities(exchange, hasBegun: false, isOffered: false)
-            return .line("CAPA")
-        }
+        // Until it has answered, for a back-end that takes offence must not be asked again.
+        if case .password = proof { pipelines = false }
+        state = .capabilities(proof, hasBegun: false, isOffered: false)
+        return .line("CAPA")
     }
 
-    /// Takes one line of the answer to CAPA, which ends with a dot (RFC 2449 §5); `SASL` lists mechanisms.
+    /// Takes one line of the answer to CAPA, which ends with a dot (RFC 2449 §5).
     private mutating func takeCapability(
-        _ line: ReplyLine, _ exchange: BackEndSASL, hasBegun: Bool, isOffered: Bool
+        _ line: ReplyLine, for proof: BackEndProof, hasBegun: Bool, isOffered: Bool
     ) -> [UInt8]? {
         guard hasBegun else {
-            let isAgreed = line.begins(with: "+OK")
-            state =
-                isAgreed
-                ? .capabilities(exchange, hasBegun: true, isOffered: false)
-                : .over(.mechanismNotOffered(exchange.mechanism))
+            guard line.begins(with: "+OK") else { return goOn(with: proof, isOffered: false) }
+            state = .capabilities(proof, hasBegun: true, isOffered: false)
             return nil
         }
         guard line.text.elementsEqual(".".utf8) else {
-            let words = line.text.split(separator: ASCII.space).map(\.asciiUppercased)
-            let isListed = words.first == "SASL" && words.dropFirst().contains(exchange.mechanism)
-            state = .capabilities(exchange, hasBegun: true, isOffered: isOffered || isListed)
+            state = .capabilities(proof, hasBegun: true, isOffered: isOffered || proof.isAnnounced(by: line))
             return nil
         }
+        return goOn(with: proof, isOffered: isOffered)
+    }
+
+    /// Goes on when it is known whether the back-end offers what the proof needs.
+    private mutating func goOn(with proof: BackEndProof, isOffered: Bool) -> [UInt8]? {
         replies.restart()
-        guard isOffered else {
+        switch proof {
+        case .password(let password):
+            pipelines = isOffered
+            return sayUser(password)
+        case .exchange(let exchange) where !isOffered:
             state = .over(.mechanismNotOffered(exchange.mechanism))
             return nil
+        case .exchange(var exchange):
+            hasSentCredentials = true
+            let command = exchange.command(Array("AUTH".utf8), limit: POP3BackEnd.commandMaximum)
+            state = .authenticating(exchange)
+            return command
         }
+    }
+
+    private mutating func sayUser(_ password: Secret) -> [UInt8] {
+        replies.restart()
         hasSentCredentials = true
-        var exchange = exchange
-        let command = exchange.command(Array("AUTH".utf8), limit: POP3BackEnd.commandMaximum)
-        state = .authenticating(exchange)
-        return command
+        state = pipelines == true ? .following(password: password) : .user(password: password)
+        return .line("USER ", login)
+    }
+
+    private static func pass(_ password: Secret) -> [UInt8] { .line(Array("PASS ".utf8), password) }
+}
+
+extension BackEndProof {
+    /// Whether a line of the answer to CAPA announces what it needs: its mechanism (`SASL` lists them), or to a
+    /// password PIPELINING.
+    fileprivate func isAnnounced(by line: ReplyLine) -> Bool {
+        let words = line.text.split(separator: ASCII.space).map(\.asciiUppercased)
+        return switch self {
+        case .password: words.first == "PIPELINING"
+        case .exchange(let exchange): words.first == "SASL" && words.dropFirst().contains(exchange.mechanism)
+        }
     }
 }

@@ -17,6 +17,8 @@ package final class MailServer: Sendable {
     package let limits: ServerLimits
     /// Places for connections to back-ends and services.
     package let connections: ConnectionBudget
+    /// What its back-ends have said of themselves.
+    let pipelining = BackEndPipelining()
 
     /// - Parameters:
     ///   - connections: the worker's budget, shared by all its servers.

@@ -79,8 +79,7 @@ extension MailSession {
     // MARK: What the choice means
 
     private func route(of request: Request, _ deadline: Instant) async throws(BackEndFailure) -> BackEndRoute {
-        let security = request.credentials.security ?? server.settings.proxy.tls.security
-        let port = server.settings.mailProtocol.backEndPort(security)
+        let port = server.settings.mailProtocol.backEndPort(security(of: request))
         switch request.backEnd {
         case .address(let address):
             return BackEndRoute([address], host: nil, port: port, connections: server.connections)
@@ -156,7 +155,7 @@ extension MailSession {
                 context.phase = .sendingProxyHeader
                 try await socket.send(ProxyProtocolHeader.bytes(version, for: facts), deadline: limit)
             }
-            if (request.credentials.security ?? proxy.tls.security) == .on {
+            if security(of: request) == .on {
                 try await secure(socket, candidate, request.credentials, limit)
             }
             return socket
@@ -169,9 +168,13 @@ extension MailSession {
     private func logIn<Back: BackEndLogin>(
         _ type: Back.Type, at place: Place, _ request: Request, _ facts: ClientFacts, _ deadline: Instant
     ) async throws(FailedAttempt) -> Login {
-        var login = Back(
-            credentials: request.credentials, context: request.context, settings: server.settings, client: facts)
         let (socket, candidate) = (place.socket, place.candidate)
+        let pipelines = Back.pipelinesIfOffered ? pipelines(candidate, request) : false
+        var login = Back(
+            credentials: request.credentials, context: request.context, settings: server.settings, client: facts,
+            pipelines: pipelines)
+        // Also where the login fails, so that nobody is asked twice.
+        defer { if pipelines == nil, let found = login.pipelines { keep(found, of: candidate, request) } }
         let outcome: BackEndOutcome
         do throws(IOError) {
             if login.activity == .awaitingGreeting {
@@ -209,6 +212,25 @@ extension MailSession {
             throw FailedAttempt(failure: .mechanismNotOffered(mechanism), meaning: .end)
         case .unsendableCredentials: throw FailedAttempt(failure: .unsendableCredentials, meaning: .end)
         }
+    }
+
+    /// Whether the back-end takes commands in one go; nil where it is to be asked.
+    private func pipelines(_ candidate: BackEndRoute.Candidate, _ request: Request) -> Bool? {
+        guard server.settings.proxy.pipelines else { return false }
+        return server.pipelining.isOffered(at: place(of: candidate, request), now: client.executor.now)
+    }
+
+    private func keep(_ pipelines: Bool, of candidate: BackEndRoute.Candidate, _ request: Request) {
+        server.pipelining.keep(pipelines, of: place(of: candidate, request), now: client.executor.now)
+    }
+
+    private func place(of candidate: BackEndRoute.Candidate, _ request: Request) -> BackEndPipelining.Place {
+        BackEndPipelining.Place(address: candidate.address, security: security(of: request))
+    }
+
+    /// How connections to back-ends are secured: as the authenticator says, else as configured.
+    private func security(of request: Request) -> BackEndSecurity {
+        request.credentials.security ?? server.settings.proxy.tls.security
     }
 
     /// - Parameter reply: the back-end's own words, where they are passed on.

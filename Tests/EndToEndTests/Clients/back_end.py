@@ -10,6 +10,7 @@ MODE:
   halfway   greets, and closes at the first command
   silent    never says anything
   refuse    greets, and refuses the login
+  together  as ok, but answers USER when PASS has come, too, and announces that it can (POP3)
   plain     greets, does not begin with TLS, and records every byte
   preauth   the same, and in IMAP says that the login is done
   inject    agrees to TLS with more bytes behind the agreement, and records every byte
@@ -94,9 +95,15 @@ class Handler(socketserver.StreamRequestHandler):
         self.serve(lambda line: line.split(b" ")[0] + b" OK done\r\n")
 
     def pop3(self):
+        if self.rfile.readline() == b"CAPA\r\n":
+            print("asked", flush=True)
+            self.wfile.write(b"+OK\r\nPIPELINING\r\n.\r\n" if MODE == "together" else b"-ERR what?\r\n")
+            self.rfile.readline()
+        if MODE != "together":
+            self.wfile.write(b"+OK\r\n")
         self.rfile.readline()
-        self.wfile.write(b"+OK\r\n")
-        self.rfile.readline()
+        if MODE == "together":
+            self.wfile.write(b"+OK\r\n")
         if MODE == "refuse":
             self.wfile.write(b"-ERR not here\r\n")
             return

@@ -6,6 +6,8 @@ struct ParityBackEnd {
     /// Bytes of the peer that were looked at.
     private var scanned = 0
     private var tag = ""
+    /// A command has come.
+    private var hasBegun = false
     private var followsLiteral = false
     /// Kept for the end.
     private var late: [UInt8] = []
@@ -37,6 +39,9 @@ struct ParityBackEnd {
     private mutating func answer(_ line: String) {
         // A header, and no command.
         if line.hasPrefix("PROXY ") { return }
+        defer { hasBegun = true }
+        // Only the first session of each server of ours asks, so that no script can reckon with it.
+        if mail == .pop3, line == "CAPA", !hasBegun { return peer.send(Array("-ERR what?\r\n".utf8)) }
         let first = String(line.prefix { $0 != " " })
         switch mail {
         case .pop3: reply(usually: "+OK done")

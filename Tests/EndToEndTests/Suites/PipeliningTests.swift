@@ -26,6 +26,42 @@ import Testing
         }
     }
 
+    @Test func whatAPOP3BackEndAnnouncesIsAskedOnceAndUsed() throws {
+        try Site.run(backEnds: .together) { site, backEnds in
+            let backEnd = try #require(backEnds[.pop3])
+            for _ in 0..<3 { try site.expectHealthy(.pop3) }
+            #expect(backEnd.process.output.split(separator: "\n").count { $0 == "asked" } == 1)
+        }
+    }
+
+    @Test func whatAPOP3BackEndDoesNotAnnounceIsNotUsed() throws {
+        try Site.run(backEnds: .ok) { site, backEnds in
+            let backEnd = try #require(backEnds[.pop3])
+            for _ in 0..<3 { try site.expectHealthy(.pop3) }
+            #expect(backEnd.process.output.split(separator: "\n").count { $0 == "asked" } == 1)
+        }
+    }
+
+    @Test func nobodyIsAskedWherePipeliningIsOff() throws {
+        try Site.run(backEnds: .ok, adjust: { $0.mail.append("proxy_pipelining off;") }) { site, backEnds in
+            let backEnd = try #require(backEnds[.pop3])
+            try site.expectHealthy(.pop3)
+            #expect(!backEnd.process.output.contains("asked"))
+        }
+    }
+
+    @Test func dovecotTakesUserAndPasswordTogether() throws {
+        try Site.run { site in
+            for _ in 0..<2 {
+                let client = try site.gateway.greetedClient(.pop3)
+                let answer = try client.logIn(.pop3, as: .ann)
+                #expect(answer == "+OK Logged in.")
+                client.send(Array("QUIT\r\n".utf8))
+                #expect(try client.untilEnd() == "+OK Logging out.\r\n")
+            }
+        }
+    }
+
     @Test func commandsBeforeTheLoginAreAnsweredInOrder() throws {
         try Site.run(backEnds: .ok) { site, _ in
             let client = try site.gateway.greetedClient(.imap)

@@ -111,7 +111,7 @@ import Testing
         Mistake("resolver", "invalid number of arguments in \"resolver\" directive"),
         Mistake("resolver valid=1m", "no name servers defined"),
         Mistake("resolver 192.0.2.1 ipv4=off ipv6=off", "\"ipv4\" and \"ipv6\" cannot both be \"off\""),
-        Mistake("resolver 192.0.2.1 \"a\nb\"", "invalid parameter: a\\x0Ab"),
+        Mistake("resolver 192.0.2.1 \"valid=a\nb\"", "invalid parameter: valid=a\\x0Ab"),
         Mistake("resolver 192.0.2.1 valid=x", "invalid parameter: valid=x"),
         Mistake("resolver 192.0.2.1 valid=1ms", "invalid parameter: valid=1ms"),
         Mistake("resolver 192.0.2.1 ipv4=maybe", "invalid parameter: ipv4=maybe"),

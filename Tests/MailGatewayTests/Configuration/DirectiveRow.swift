@@ -157,6 +157,7 @@ struct DirectiveRow: Sendable {
             "auth_pam", "mail", "imap confdir=pam.d", refused: "../mail", "invalid PAM service \"../mail\""),
         time("auth_pam_timeout"),
         size("proxy_buffer"), time("proxy_timeout"), flag("proxy_pass_error_message"), flag("proxy_smtp_auth"),
+        flag("proxy_pipelining"),
         DirectiveRow("proxy_protocol", "on", "v2", refused: "v3", "invalid value \"v3\""),
         DirectiveRow(
             "xclient", "off", "auto", refused: "x",

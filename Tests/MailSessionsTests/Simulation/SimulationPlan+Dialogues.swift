@@ -105,10 +105,20 @@ extension SimulationPlan {
             ]
             return
         }
-        backEnd = [
-            .say(line: "+OK hello"), .hear(line: "USER \(user)"), .say(line: "+OK"),
-            .hear(line: "PASS \(password)"), .say(line: "+OK in"),
-        ]
+        // Nobody has been at this back-end before.
+        backEnd = [.say(line: "+OK hello"), .hear(line: "CAPA")]
+        if random.chance(0.5) {
+            backEnd += [
+                .say(line: "+OK\r\nUIDL\r\nPIPELINING\r\nUSER\r\n."),
+                .hear(line: "USER \(user)\r\nPASS \(password)"), .say(line: "+OK"),
+            ]
+        } else {
+            backEnd += [
+                .say(line: random.chance(0.5) ? "-ERR what?" : "+OK\r\nUSER\r\n."),
+                .hear(line: "USER \(user)"), .say(line: "+OK"), .hear(line: "PASS \(password)"),
+            ]
+        }
+        backEnd.append(.say(line: "+OK in"))
     }
 
     // MARK: SMTP

@@ -62,12 +62,17 @@ enum ProxyDirectives {
         "Whether SMTP back-ends are told of the client by XCLIENT. `auto` tells those whose reply to EHLO offers it, and "
             + "only the attributes that they offer; `on` tells all, as in nginx, which has no `auto`.")
 
+    static let pipelining = Setting(
+        "proxy_pipelining", in: [.mail, .server], .flag, default: "on",
+        "Whether POP3 back-ends that announce PIPELINING get USER and PASS together, which spares a round trip. Each is "
+            + "asked once an hour, by CAPA, in front of a login. nginx waits for each reply.")
+
     /// All rows.
     static let rows: [Directive] = [
         proxyPass.directive, connectTimeout.directive, bind.directive, nextUpstream.directive,
         nextUpstreamTries.directive, nextUpstreamTimeout.directive, buffer.directive, timeout.directive,
         passesErrorMessage.directive, smtpAuth.directive,
-        proxyProtocol.directive, xclient.directive,
+        proxyProtocol.directive, xclient.directive, pipelining.directive,
         .ignored(
             "proxy", in: [.mail, .server], .flag, because: "a mail server is always a proxy, as in nginx"),
     ]
