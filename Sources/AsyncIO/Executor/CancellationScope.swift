@@ -6,6 +6,8 @@
 // Safety: `state` and `first` are touched on the executor's thread only; `cancel` hops there.
 package final class CancellationScope: @unchecked Sendable {
     package let executor: RingExecutor
+    /// The executor, for actors that ask on each of their many turns: here nothing has to be retained for it.
+    package var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
     private var state: State
     /// The operations in flight, linked by `nextInScope`: a session has four at most.
     private var first: Operation?

@@ -8,9 +8,7 @@ import AsyncIO
 /// It is served in two tasks: `logIn`, with its deep calls, whose stack is given back when it ends, and
 /// `relay`, which waits for hours in as shallow a stack as can be. What is not needed any more is let go.
 package actor MailSession {
-    package nonisolated var unownedExecutor: UnownedSerialExecutor {
-        unsafe client.executor.asUnownedSerialExecutor()
-    }
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe client.scope.unownedExecutor }
     /// The one of the address, then the one that the client asks for by name.
     var server: MailServer
     /// Servers to ask for, until the client has its own.
