@@ -85,6 +85,26 @@ struct EditedAccounts: Sendable {
 
     // MARK: Writing
 
+    /// The folder that the file is in, or will be.
+    var folder: String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Does `body` while nobody else does in this folder, so that none of two changes at the same time is lost. The
+    /// folder is locked, and not the file, which each change replaces.
+    static func withLock(
+        on folder: String, _ body: () throws(PasswdFailure) -> Void
+    ) throws(PasswdFailure) {
+        let directory = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0 else { throw failed("open", folder) }
+        defer { close(directory) }
+        while flock(directory, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw failed("flock", folder) }
+        }
+        try body()
+    }
+
     /// Replaces the file in one step: whoever reads it sees the old one or the new one. A new file is for its owner only.
     func write() throws(PasswdFailure) {
         var name = Array("\(path).XXXXXX".utf8CString)

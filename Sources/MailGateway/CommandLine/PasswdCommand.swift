@@ -48,10 +48,15 @@ struct PasswdCommand: ParsableCommand {
                 return Terminal.say(line)
             }
             // What is wrong with the file is said before anybody types a password.
-            var file = try EditedAccounts(path: words[0], mayCreate: create)
-            defer { file.wipe() }
-            try file.put(entry, password: try password(), scheme)
-            try file.write()
+            var former = try EditedAccounts(path: words[0], mayCreate: create)
+            former.wipe()
+            let password = try password()
+            try EditedAccounts.withLock(on: former.folder) { () throws(PasswdFailure) in
+                var file = try EditedAccounts(path: words[0], mayCreate: create)
+                defer { file.wipe() }
+                try file.put(entry, password: password, scheme)
+                try file.write()
+            }
         } catch {
             Terminal.write("mailgateway: \(error.text)")
             throw ExitCode(1)

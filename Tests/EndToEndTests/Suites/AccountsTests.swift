@@ -134,6 +134,20 @@ import Testing
         }
     }
 
+    @Test func noneOfManyChangesAtTheSameTimeIsLost() throws {
+        try Stage.run { stage in
+            let file = stage.directory.path("made")
+            let input = try stage.directory.write("password", "x\n", mode: 0o600)
+            let names = (0..<8).map { "user\($0)" }
+            let processes = try names.map {
+                try stage.start(
+                    "passwd", [Self.program(stage), "passwd", "--stdin", "-c", file, $0], input: input)
+            }
+            for process in processes { #expect(try process.waitForExit(within: .seconds(30)) == .code(0)) }
+            #expect(textOfFile(file).split(separator: "\n").map { $0.prefix(5) }.sorted() == names.map { $0[...] })
+        }
+    }
+
     @Test func theFileIsReplacedAsAWholeAndKeepsModeAndOwner() throws {
         try Stage.run { stage in
             let file = try stage.directory.write("accounts", "# ours\nbob:{PLAIN}b\n", mode: 0o640)
