@@ -100,6 +100,8 @@ struct UserSettings: Sendable, Hashable {
     let name: String
     /// The group named like the user, if not said otherwise.
     let group: String
+    /// Where it says so, for whoever does not find them.
+    let position: Position
 }
 
 /// `env NAME[=value]`.

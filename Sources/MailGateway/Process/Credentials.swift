@@ -9,10 +9,16 @@ struct Credentials: Sendable, Hashable {
     /// Looks the names up; nginx's texts for unknown ones.
     init(_ settings: UserSettings) throws(StartFailure) {
         guard let entry = unsafe getpwnam(settings.name) else {
-            throw StartFailure("getpwnam(\(quoted(settings.name))) failed")
+            throw StartFailure(
+                ConfigurationError(
+                    "getpwnam(\(quoted(settings.name))) failed", at: settings.position,
+                    accepted: "It must be the name of a user of this machine."))
         }
         guard let groupEntry = unsafe getgrnam(settings.group) else {
-            throw StartFailure("getgrnam(\(quoted(settings.group))) failed")
+            throw StartFailure(
+                ConfigurationError(
+                    "getgrnam(\(quoted(settings.group))) failed", at: settings.position,
+                    accepted: "It must be the name of a group of this machine, by default that of the user."))
         }
         name = settings.name
         user = unsafe entry.pointee.pw_uid

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 /// A mistake in the configuration is named with file and line, and nothing is served.
@@ -45,6 +46,28 @@ import Testing
                 #expect(said.contains(isOpenEnded ? "\(file):" : "\(file):\(number)"), "\(result)")
                 for word in mistake.words { #expect(said.contains(word), "\(result)") }
                 #expect(!said.contains("in use"), "\(result)")
+            }
+        }
+    }
+
+    /// Who is not root cannot become anybody, and so asks for nobody.
+    @Test(
+        .enabled("only root looks users up") { geteuid() == 0 },
+        arguments: [
+            ("no-such-user", "getpwnam(\"no-such-user\")"), ("root no-such-group", "getgrnam(\"no-such-group\")"),
+        ])
+    func anUnknownUserIsNamedWithFileAndLine(names: String, call: String) throws {
+        try Stage.run { stage in
+            var configuration = try GatewayConfiguration(on: stage, auth: stage.freeEndpoint())
+            configuration.main.insert("user \(names);", at: 0)
+            let file = try GatewayUnderTest.write(configuration, on: stage)
+            let lines = textOfFile(file).split(separator: "\n", omittingEmptySubsequences: false)
+            let number = try #require(lines.firstIndex { $0.contains("user \(names)") }) + 1
+            for checking in [true, false] {
+                let command = GatewayKind.mailgateway.command(checking: checking, in: stage.directory) + [file]
+                let result = try stage.run(command)
+                #expect(result.status == .code(1), "\(result)")
+                #expect((result.output + result.errors).contains("\(call) failed in \(file):\(number)"), "\(result)")
             }
         }
     }

@@ -109,7 +109,9 @@ import Testing
             events { use epoll; worker_connections 10; }
             """)
         let core = configuration.core
-        #expect(core.user == UserSettings(name: "www-data", group: "www-data"))
+        #expect(
+            core.user
+                == UserSettings(name: "www-data", group: "www-data", position: .file("/etc/gw/main.conf", line: 1)))
         #expect(core.openFilesMaximum == 4096)
         #expect(core.workingDirectory == "/tmp")
         #expect(

@@ -173,9 +173,10 @@ enum CoreDirectives {
 
     private static let userAndGroup = ValueSyntax<UserSettings>(.oneOrTwo, "*user* [*group*]") {
         (statement, _, _) throws(ConfigurationError) in
-        let name = try printable(statement.arguments[0], of: statement)
-        guard statement.arguments.count == 2 else { return UserSettings(name: name, group: name) }
-        return UserSettings(name: name, group: try printable(statement.arguments[1], of: statement))
+        let names = try statement.arguments.map { (name) throws(ConfigurationError) in
+            try printable(name, of: statement)
+        }
+        return UserSettings(name: names[0], group: names[names.count - 1], position: statement.position)
     }
 
     private static let environmentWords = ValueSyntax<[EnvironmentSetting]>(.one, "*name*[=*value*]") {
