@@ -36,7 +36,6 @@ package final class TLSContext: @unchecked Sendable {
     package init(server settings: TLSServerSettings, seed: TLSTicketSeed) throws(TLSSettingsError) {
         let builder = try TLSContextBuilder(role: .server)
         try builder.apply(settings)
-        unsafe handle = builder.handle
         compressesCertificates = settings.compressesCertificates && builder.compressCertificates()
         role = .server
         verification = settings.verification
@@ -48,6 +47,7 @@ package final class TLSContext: @unchecked Sendable {
         ownAlgorithms =
             unsafe SSL_CTX_get0_certificate(builder.handle).map { unsafe TLSCertificate.algorithms(of: $0) }
             ?? (nil, nil)
+        unsafe handle = builder.take()
         installCallbacks()
     }
 
@@ -55,7 +55,7 @@ package final class TLSContext: @unchecked Sendable {
     package init(client settings: TLSClientSettings) throws(TLSSettingsError) {
         let builder = try TLSContextBuilder(role: .client)
         try builder.apply(settings)
-        unsafe handle = builder.handle
+        unsafe handle = builder.take()
         compressesCertificates = false
         role = .client
         verification = .off

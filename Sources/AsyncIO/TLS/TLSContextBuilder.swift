@@ -1,10 +1,10 @@
 import COpenSSL
 
 /// Makes an SSL_CTX of settings, in nginx's order of complaints and with its words (nginx-mail.md §8.1).
-// Safety: `handle` belongs to whoever takes it, or is freed in `deinit`-like fashion by `fail` when a
-// setting is refused; it is used on the thread that reads the configuration only.
+// Safety: `handle` belongs to whoever takes it (`take`), or is freed with the builder, as when a setting is refused; it
+// is used on the thread that reads the configuration only.
 @safe
-struct TLSContextBuilder {
+struct TLSContextBuilder: ~Copyable {
     let handle: OpaquePointer
 
     /// X25519 first: clients send its key share unasked, which saves a round trip.
@@ -27,44 +27,43 @@ struct TLSContextBuilder {
         unsafe SSL_CTX_set_ciphersuites(handle, TLSContextBuilder.ciphersuites)
     }
 
-    /// Applies a server's settings; the context is freed when one is refused.
-    func apply(_ settings: TLSServerSettings) throws(TLSSettingsError) {
-        do throws(TLSSettingsError) {
-            try applyVersions(settings.common)
-            try applyCiphers(settings.common)
-            if settings.prefersOwnCiphers {
-                unsafe SSL_CTX_set_options(handle, copenssl_server_preference | copenssl_prioritize_chacha)
-            }
-            try applyIdentities(settings.common)
-            try applyVerification(settings)
-            try applyDH(settings.dhParameters)
-            try applyGroups(settings.groups ?? TLSContextBuilder.groups, shown: settings.groups)
-            try applySessions(settings)
-            try applyCommands(settings.common)
-        } catch {
-            unsafe SSL_CTX_free(handle)
-            throw error
-        }
+    deinit { unsafe SSL_CTX_free(handle) }
+
+    /// The finished context, which is the caller's from here on.
+    consuming func take() -> OpaquePointer {
+        let handle = unsafe handle
+        discard self
+        return unsafe handle
     }
 
-    /// Applies a client's settings; the context is freed when one is refused.
-    func apply(_ settings: TLSClientSettings) throws(TLSSettingsError) {
-        do throws(TLSSettingsError) {
-            try applyVersions(settings.common)
-            try applyCiphers(settings.common)
-            try applyIdentities(settings.common)
-            try applyGroups(TLSContextBuilder.groups, shown: nil)
-            unsafe SSL_CTX_set_verify(handle, settings.verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nil)
-            unsafe SSL_CTX_set_verify_depth(handle, Int32(clamping: settings.common.verificationDepth))
-            try trust(settings.common.authorities)
-            try applyRevocations(settings.common.revocations)
-            let mode = settings.reusesSessions ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL : SSL_SESS_CACHE_OFF
-            unsafe copenssl_ctx_set_cache(handle, Int(mode), 0, 24 * 3600)
-            try applyCommands(settings.common)
-        } catch {
-            unsafe SSL_CTX_free(handle)
-            throw error
+    /// Applies a server's settings.
+    func apply(_ settings: TLSServerSettings) throws(TLSSettingsError) {
+        try applyVersions(settings.common)
+        try applyCiphers(settings.common)
+        if settings.prefersOwnCiphers {
+            unsafe SSL_CTX_set_options(handle, copenssl_server_preference | copenssl_prioritize_chacha)
         }
+        try applyIdentities(settings.common)
+        try applyVerification(settings)
+        try applyDH(settings.dhParameters)
+        try applyGroups(settings.groups ?? TLSContextBuilder.groups, shown: settings.groups)
+        try applySessions(settings)
+        try applyCommands(settings.common)
+    }
+
+    /// Applies a client's settings.
+    func apply(_ settings: TLSClientSettings) throws(TLSSettingsError) {
+        try applyVersions(settings.common)
+        try applyCiphers(settings.common)
+        try applyIdentities(settings.common)
+        try applyGroups(TLSContextBuilder.groups, shown: nil)
+        unsafe SSL_CTX_set_verify(handle, settings.verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nil)
+        unsafe SSL_CTX_set_verify_depth(handle, Int32(clamping: settings.common.verificationDepth))
+        try trust(settings.common.authorities)
+        try applyRevocations(settings.common.revocations)
+        let mode = settings.reusesSessions ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL : SSL_SESS_CACHE_OFF
+        unsafe copenssl_ctx_set_cache(handle, Int(mode), 0, 24 * 3600)
+        try applyCommands(settings.common)
     }
 
     private func refuse(_ what: String) -> TLSSettingsError { TLSSettingsError(what + errorQueueText()) }
