@@ -1,7 +1,7 @@
 # The commands of mailgateway's developers and first users. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check format bench fuzz clean
+.PHONY: help run build test check format bench fuzz sanitize clean
 
 RELEASE := -c release --static-swift-stdlib
 SWIFT_FILES := Package.swift Sources Tests Benchmarks
@@ -42,6 +42,13 @@ FUZZ_ROUNDS ?= 20
 fuzz: ## run the fuzz tests again and again, each time with other seeds (FUZZ_ROUNDS=20)
 	swift build --build-tests
 	for round in $$(seq $(FUZZ_ROUNDS)); do swift test --skip-build --filter FuzzTests || exit 1; done
+
+SANITIZED := --sanitize=address --scratch-path .build/sanitized
+
+sanitize: ## run the unit tests under AddressSanitizer, which also finds what libraries were given and never asked to free
+	swift build --build-tests $(SANITIZED)
+	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp swift test --skip-build $(SANITIZED) \
+		--filter 'AsyncIOTests|MailSessionsTests|MailGatewayTests|FuzzTests'
 
 clean: ## remove what was built
 	rm -rf .build
