@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLinux
 import Glibc
 
 /// `mailgateway`: the program's commands.
@@ -19,6 +20,8 @@ struct GatewayCommand: ParsableCommand {
 
     /// The program's beginning: nginx's command line where the first word is one of its letters.
     static func main() {
+        // Many of its processes are started as /proc/self/exe, and would be called "exe".
+        _ = unsafe clinux_set_process_name("mailgateway")
         let words = Array(CommandLine.arguments.dropFirst())
         guard NginxCommandLine.isMeant(by: words) else { return main(words) }
         do throws(NginxCommandLine.Refused) {

@@ -54,8 +54,6 @@ struct WorkerRole {
 
     /// Keeps credentials out of core files; after setuid, which resets it.
     static func keepSecrets() throws(StartFailure) {
-        // It was started as /proc/self/exe, and would be called "exe".
-        _ = unsafe clinux_set_process_name("mailgateway")
         guard clinux_forbid_core_dumps() == 0 else { throw .lastError("prctl(PR_SET_DUMPABLE)") }
     }
 

@@ -33,6 +33,7 @@ import Testing
             // No waiting here: it serves when the command has ended.
             for server in configuration.servers { #expect(server.endpoint.acceptsConnections) }
             #expect(getsid(daemon) == daemon, "it has a session of its own")
+            #expect(textOfFile("/proc/\(daemon)/comm") == "mailgateway\n", "whoever looks for it finds it by its name")
             let result = try stage.run([Self.program(stage), "stop", "-c", stage.directory.path("gateway.conf")])
             #expect(result.succeeded, "\(result)")
             try waitUntil("its end") { hasEnded(daemon) }
