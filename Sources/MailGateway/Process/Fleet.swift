@@ -133,8 +133,7 @@ struct Fleet {
         }
         do throws(IOError) {
             let process = try ChildProcess(
-                path: "/proc/self/exe", arguments: words, inherited: inherited,
-                environment: Fleet.environment, executor: scope.executor)
+                path: "/proc/self/exe", arguments: words, inherited: inherited, executor: scope.executor)
             if let region { setup.zones.open(region) }
             if let first {
                 let id = process.id
@@ -157,19 +156,6 @@ struct Fleet {
             throw StartFailure("\(taken.count) workers, most of them being replaced, have all of the shared memory")
         }
         return vacant
-    }
-
-    /// Tells the Swift runtime to allocate what a task needs, and not a slab of a kilobyte for each: a silent session is
-    /// a task that waits in two small frames. It is read once, when a process starts; an older runtime ignores it.
-    private static let exactStacks = "SWIFT_DEBUG_ENABLE_TASK_SLAB_ALLOCATOR=0"
-    /// Tells glibc to keep more freed pieces of each size at hand than its seven: sessions come and go by dozens. Another
-    /// libc ignores it, and an administrator's own tunables go before.
-    private static let keptPieces = "GLIBC_TUNABLES=glibc.malloc.tcache_count=64"
-
-    private static var environment: [String] {
-        let ours = ProcessEnvironment.all
-        let isTuned = ours.contains { $0.hasPrefix("GLIBC_TUNABLES=") }
-        return ours + [exactStacks] + (isTuned ? [] : [keptPieces])
     }
 
     // MARK: Reloading

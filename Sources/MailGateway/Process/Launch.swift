@@ -8,6 +8,7 @@ struct Launch {
 
     /// Runs the gateway; returns its exit code when it has ended, or serves in the background.
     func run() -> Int32 {
+        RuntimeTuning.apply(to: CommandLine.arguments)
         ProcessSignals.prepare(for: ProcessSignals.master + [SIGWINCH])
         let program = Program()
         var log: Log?

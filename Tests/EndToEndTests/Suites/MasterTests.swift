@@ -32,6 +32,30 @@ import Testing
         }
     }
 
+    /// The program starts itself anew for it, as the same process; an administrator's own values go before.
+    @Test(
+        .beyondNginx, .enabled("another process's environment is root's to read") { ProcessMemory.isReadable },
+        arguments: [true, false])
+    func everyProcessIsToldWhatTheRuntimeReadsOnce(hasMaster: Bool) throws {
+        try Stage.run { stage in
+            var configuration = try GatewayConfiguration(on: stage, auth: stage.freeEndpoint())
+            if !hasMaster { configuration.main.append("master_process off;") }
+            for tunables in ["glibc.malloc.tcache_count=64", "glibc.malloc.tcache_count=9"] {
+                let launcher = tunables.hasSuffix("=9") ? ["/usr/bin/env", "GLIBC_TUNABLES=\(tunables)"] : []
+                let gateway = try GatewayUnderTest(on: stage, configuration, launcher: launcher)
+                let processes = [gateway.process.pid] + gateway.workers
+                #expect(processes.count == (hasMaster ? 2 : 1))
+                for process in processes {
+                    let variables = textOfFile("/proc/\(process)/environ").split(separator: "\0")
+                    #expect(variables.contains("SWIFT_DEBUG_ENABLE_TASK_SLAB_ALLOCATOR=0"))
+                    #expect(variables.contains("GLIBC_TUNABLES=\(tunables)"))
+                }
+                #expect(textOfFile("/proc/\(gateway.process.pid)/comm") == "mailgateway\n")
+                gateway.process.stop()
+            }
+        }
+    }
+
     @Test func killsAWorkerThatDoesNotStop() throws {
         try run(workers: 2) { _, gateway in
             let stuck = try #require(gateway.workers.first)
