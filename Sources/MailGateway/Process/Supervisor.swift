@@ -4,10 +4,8 @@ import MailSessions
 /// Accepts and serves the clients of one worker, by the newest configuration it was given.
 ///
 /// ```
-///   run ─┬─ listener ─┬─ logins ─┬─ session logging in
-///        │            │          └─ session …
-///        │            └─ relays ─┬─ session logged in
-///        │                       └─ session …
+///   run ─┬─ listener ─┬─ session
+///        │            └─ session …
 ///        ├─ listener …
 ///        ├─ checks of a group of back-ends …
 ///        ├─ the wait for further listeners
@@ -163,25 +161,24 @@ actor Supervisor {
 
     // MARK: One listener
 
+    /// Accepts clients and serves them, each in a task of its own, until accepting ends and the last has gone.
     private func serve(_ listener: Listener) async {
-        let loggedIn = LoggedInSessions(on: executor)
-        await withDiscardingTaskGroup { group in
-            group.addTask { await self.relay(loggedIn) }
-            await logIn(listener, loggedIn)
-            await loggedIn.close()
-        }
-    }
-
-    /// Accepts clients and logs them in, each in a task of its own, until accepting ends and the last is done.
-    private func logIn(_ listener: Listener, _ loggedIn: LoggedInSessions) async {
         let crews = TaskCrews(on: executor, of: self)
-        await withDiscardingTaskGroup { logins in
+        await withDiscardingTaskGroup { sessions in
             if let scope = accepting[listener.serial] {
                 let acceptor = Acceptor(listening: listener.descriptor, scope: scope)
                 while let connection = await accept(from: acceptor, scope) {
                     if let session = await admission.admit(connection, from: listener.serial) {
-                        crews.hire(into: &logins) { group, crew in
-                            group.addTask { await self.logIn(session, loggedIn, crew) }
+                        crews.hire(into: &sessions) { group, crew in
+                            group.addTask {
+                                if await session.logIn() {
+                                    // What this task waits in is held as long as the session, so it waits here.
+                                    // Safety: the relay resumes its waiter exactly once, when all of it is over.
+                                    await unsafe withUnsafeContinuation { unsafe session.beginRelay(Waiter($0)) }
+                                    session.conclude()
+                                }
+                                crew.leave()
+                            }
                         }
                     }
                 }
@@ -192,36 +189,11 @@ actor Supervisor {
         }
     }
 
-    private func logIn(_ session: MailSession, _ loggedIn: LoggedInSessions, _ crew: TaskCrew) async {
-        if await session.logIn() { await loggedIn.add(session) }
-        crew.leave()
-    }
-
     private func close(_ listener: Listener) async {
         executor.kernel.close(listener.descriptor)
         accepting[listener.serial] = nil
         if placed.remove(listener.serial) != nil { connections.giveBack() }
         await admission.assign(nil, to: listener.serial)
-    }
-
-    /// Relays logged-in clients, each in a task of its own, until no more come and the last has gone.
-    private func relay(_ loggedIn: LoggedInSessions) async {
-        let crews = TaskCrews(on: executor, of: self)
-        await withDiscardingTaskGroup { relays in
-            while await loggedIn.hasNext() {
-                crews.hire(into: &relays) { group, crew in
-                    group.addTask {
-                        // What this task waits in is held as long as the session, so it waits for the relay directly.
-                        let session = loggedIn.next()
-                        // Safety: the relay resumes its waiter exactly once, when all of it is over.
-                        await unsafe withUnsafeContinuation { unsafe session.beginRelay(Waiter($0)) }
-                        session.conclude()
-                        crew.leave()
-                    }
-                }
-            }
-            crews.close()
-        }
     }
 
     /// The next connection; nil when there shall be no more.

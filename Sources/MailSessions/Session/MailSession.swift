@@ -5,8 +5,8 @@ import AsyncIO
 /// ```
 ///   PROXY header → TLS → greeting → authenticating ⇄ asking the authenticator → connecting → logging in → relaying → end
 /// ```
-/// It is served in two tasks: `logIn`, with its deep calls, whose stack is given back when it ends, and
-/// `relay`, which waits for hours in as shallow a stack as can be. What is not needed any more is let go.
+/// One task serves it: `logIn`, with its deep calls, then the wait for the relay, for hours, in as shallow a stack as can
+/// be (docs/decisions/0003). What is not needed any more is let go.
 package actor MailSession {
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe client.scope.unownedExecutor }
     /// The one of the address, then the one that the client asks for by name.
