@@ -33,7 +33,14 @@ struct AuthenticatorSet: Sendable {
     /// Who decides about the logins of a server.
     /// - Parameter resolver: of the server's `resolver`.
     mutating func chain(for server: ServerSettings, resolver: Resolver?) -> any Authenticator {
-        let chain = AuthenticatorChain(authenticators(for: server, resolver: resolver))
+        let authenticators = authenticators(for: server, resolver: resolver)
+        // Services decide about everybody: where there is nobody else, a chain would be a detour.
+        let chain =
+            if authenticators.count == 1, case .http = server.authenticators[0] {
+                authenticators[0]
+            } else {
+                AuthenticatorChain(authenticators)
+            }
         return server.cache.map { CachingAuthenticator(chain, $0, for: server.mailProtocol, on: executor) } ?? chain
     }
 

@@ -25,30 +25,29 @@ extension MailSession {
         throw .limited
     }
 
-    /// The verdict of `decide` where the limits leave it to that.
+    /// The limit that stands before a decision; nil where it may be made.
     ///
     /// Who has reached one is told so whether its credentials are right or not (security-checklist G4): nobody is asked
-    /// about them, and where they were being decided meanwhile, the answer does not count.
-    func withinLimits(
-        _ attempt: LoginAttempt, decide: () async throws(IOError) -> Verdict
-    ) async throws(IOError) -> Verdict {
+    /// about them, and where they were being decided meanwhile, the answer does not `count`.
+    func limitReached(by attempt: LoginAttempt) -> ClientLimit? {
         context.login = attempt.login
         // There is nothing to guess and nobody to count where nobody logs in (`smtp_auth none`).
-        guard attempt.method != .none else { return try await decide() }
-        if let limit = reachedLimit(attempt) { return .limited(limit) }
-        let verdict = try await decide()
+        return attempt.method == .none ? nil : reachedLimit(attempt)
+    }
+
+    /// Counts what was decided; returns what the client is told, and for how long it waits to be told.
+    func count(_ verdict: Verdict, on attempt: LoginAttempt) -> (verdict: Verdict, delay: Duration) {
+        guard attempt.method != .none else { return (verdict, .zero) }
         switch verdict {
-        case .unavailable, .limited: return verdict
+        case .unavailable, .limited: return (verdict, .zero)
         case .accept:
-            if isLockedOut(attempt) { return .limited(.logins) }
+            if isLockedOut(attempt) { return (.limited(.logins), .zero) }
             server.limits.countSuccess(attempt, address: context.client, at: client.executor.now)
-            return takePlaces(user: context.login) ? verdict : .limited(.connections)
+            return (takePlaces(user: context.login) ? verdict : .limited(.connections), .zero)
         case .refuse(_, _, let wait, _):
-            if isLockedOut(attempt) { return .limited(.logins) }
-            let now = client.executor.now
-            let delay = server.limits.countFailure(attempt, address: context.client, at: now) - (wait ?? .zero)
-            if delay > .zero { try await client.executor.sleep(until: now + delay, scope: client.scope) }
-            return verdict
+            if isLockedOut(attempt) { return (.limited(.logins), .zero) }
+            let delay = server.limits.countFailure(attempt, address: context.client, at: client.executor.now)
+            return (verdict, delay - (wait ?? .zero))
         }
     }
 

@@ -223,9 +223,12 @@ package actor MailSession {
                     return server.settings.timeout
                 },
                 answer: { (attempt) async throws(IOError) in
-                    try await withinLimits(attempt) { () async throws(IOError) in
-                        try await decide(attempt, facts, &accepted)
+                    if let limit = limitReached(by: attempt) { return .limited(limit) }
+                    let (verdict, delay) = count(try await decide(attempt, facts, &accepted), on: attempt)
+                    if delay > .zero {
+                        try await client.executor.sleep(until: client.executor.now + delay, scope: client.scope)
                     }
+                    return verdict
                 })
         } catch {
             throw clientFailed(error)
