@@ -37,6 +37,24 @@ import Testing
         }
     }
 
+    @Test("only peers on other machines are asked whether they are still there")
+    func keepAlive() async throws {
+        try await KernelTests.run(.ring) { executor in
+            let kernel = executor.kernel
+            let addresses: [(SocketAddress, Int32)] = [
+                (.ipv4(.loopback, port: 143), 0), (.ipv4(IPv4Address(192, 0, 2, 1), port: 143), 1),
+            ]
+            for (address, expected) in addresses {
+                let descriptor = try kernel.openSocket(for: address)
+                defer { kernel.close(descriptor) }
+                kernel.prepareStream(descriptor, towards: address)
+                var (isOn, length) = (Int32(-1), socklen_t(MemoryLayout<Int32>.size))
+                #expect(unsafe getsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &isOn, &length) == 0)
+                #expect(isOn == expected, "towards \(address)")
+            }
+        }
+    }
+
     /// The congestion control of a TCP socket, by its name.
     private static func name(on descriptor: Int32) -> String? {
         var name = [UInt8](repeating: 0, count: 16)

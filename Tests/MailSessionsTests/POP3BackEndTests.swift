@@ -100,10 +100,10 @@ import Testing
         #expect(found(after: ["+OK"], true) == true)
     }
 
-    @Test func `it is kept for an hour, for each way to secure the connection`() {
+    @Test func `it is kept for an hour, with TLS and without`() {
         let known = BackEndPipelining()
-        let clear = BackEndPipelining.Place(address: BackEndFixture.address, security: .off)
-        let secured = BackEndPipelining.Place(address: BackEndFixture.address, security: .on)
+        let clear = BackEndPipelining.Place(address: BackEndFixture.address, isSecured: false)
+        let secured = BackEndPipelining.Place(address: BackEndFixture.address, isSecured: true)
         let now = Instant.now
         #expect(known.isOffered(at: clear, now: now) == nil)
         known.keep(true, of: clear, now: now)

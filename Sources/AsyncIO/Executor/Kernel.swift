@@ -55,8 +55,8 @@ package protocol Kernel: AnyObject {
     /// Ends the stream towards the peer (FIN); what the peer sends can still be received.
     func shutdownSending(_ descriptor: Int32)
 
-    /// Sets what every connection of ours has, before it is made: no delay for small segments, keep-alive, and no
-    /// congestion control to an `address` within the machine. Accepted ones inherit it from their listener
+    /// Sets what every connection of ours has, before it is made: no delay for small segments, and to an `address` within
+    /// the machine no congestion control, to any other keep-alive. Accepted ones inherit it from their listener
     /// (`ListeningSocket`).
     func prepareStream(_ descriptor: Int32, towards address: SocketAddress)
 

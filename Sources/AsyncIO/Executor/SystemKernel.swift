@@ -49,10 +49,14 @@ extension SystemKernel {
     }
 
     package func prepareStream(_ descriptor: Int32, towards address: SocketAddress) {
-        // Unix sockets refuse both, harmlessly.
+        // Unix sockets refuse it, harmlessly.
         setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-        setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
-        if address.isLoopback { setPlainCongestionControl(descriptor) }
+        if address.isLoopback {
+            // A peer on this machine cannot vanish without a word: its kernel is ours.
+            setPlainCongestionControl(descriptor)
+        } else {
+            setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+        }
     }
 
     package func skipCongestionControl(_ descriptor: Int32) { setPlainCongestionControl(descriptor) }

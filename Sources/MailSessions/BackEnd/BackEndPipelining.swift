@@ -8,11 +8,11 @@ package final class BackEndPipelining: Sendable {
     /// What a server offers may depend on how the connection is secured.
     package struct Place: Hashable, Sendable {
         package var address: SocketAddress
-        package var security: BackEndSecurity
+        package var isSecured: Bool
 
-        package init(address: SocketAddress, security: BackEndSecurity) {
+        package init(address: SocketAddress, isSecured: Bool) {
             self.address = address
-            self.security = security
+            self.isSecured = isSecured
         }
     }
 

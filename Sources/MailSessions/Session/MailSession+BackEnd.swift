@@ -225,7 +225,7 @@ extension MailSession {
     }
 
     private func place(of candidate: BackEndRoute.Candidate, _ request: Request) -> BackEndPipelining.Place {
-        BackEndPipelining.Place(address: candidate.address, security: security(of: request))
+        BackEndPipelining.Place(address: candidate.address, isSecured: security(of: request) != .off)
     }
 
     /// How connections to back-ends are secured: as the authenticator says, else as configured.
