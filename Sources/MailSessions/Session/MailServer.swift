@@ -18,7 +18,7 @@ package final class MailServer: Sendable {
     /// Places for connections to back-ends and services.
     package let connections: ConnectionBudget
     /// What its back-ends have said of themselves.
-    let pipelining = BackEndPipelining()
+    let pipelining: BackEndPipelining
 
     /// - Parameters:
     ///   - connections: the worker's budget, shared by all its servers.
@@ -26,7 +26,8 @@ package final class MailServer: Sendable {
     ///   - authenticator: made of the settings' `authenticators`.
     ///   - router: of the settings' groups.
     ///   - zones: those of the settings' limits, by name.
-    ///   - former: the server whose clients it takes over; those who are there go on counting.
+    ///   - former: the server whose clients it takes over; those who are there go on counting, and what is known of its
+    ///     back-ends is not asked again.
     package init(
         _ settings: ServerSettings, connections: ConnectionBudget, resolver: Resolver? = nil,
         authenticator: any Authenticator, router: BackEndRouter = BackEndRouter(),
@@ -42,6 +43,7 @@ package final class MailServer: Sendable {
         self.settings = settings
         self.observer = observer
         self.connections = connections
+        pipelining = former?.pipelining ?? BackEndPipelining()
         if let maximum = settings.maxConnections {
             if let former, former.settings.maxConnections != nil {
                 clients = former.clients

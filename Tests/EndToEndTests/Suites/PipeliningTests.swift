@@ -30,6 +30,8 @@ import Testing
         try Site.run(backEnds: .together) { site, backEnds in
             let backEnd = try #require(backEnds[.pop3])
             for _ in 0..<3 { try site.expectHealthy(.pop3) }
+            try site.gateway.reload()
+            try site.expectHealthy(.pop3)
             #expect(backEnd.process.output.split(separator: "\n").count { $0 == "asked" } == 1)
         }
     }
