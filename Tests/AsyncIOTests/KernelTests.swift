@@ -221,7 +221,8 @@ import Testing
 
         @Sendable func sleep(_ executor: RingExecutor, _ scope: CancellationScope) async -> IOError? {
             do {
-                try await executor.sleep(until: executor.now + .seconds(60), scope: scope)
+                // Longer than other tests may keep all threads busy, for the detached task waits for one of them.
+                try await executor.sleep(until: executor.now + .seconds(600), scope: scope)
                 return nil
             } catch {
                 return error
