@@ -92,16 +92,14 @@ struct EditedAccounts: Sendable {
     }
 
     /// Does `body` while nobody else does in this folder, so that none of two changes at the same time is lost. The
-    /// folder is locked, and not the file, which each change replaces.
+    /// folder is locked, and not the file, which each change replaces. Where that cannot be had (NFS, a folder that may not
+    /// be read), the last of two changes wins.
     static func withLock(
         on folder: String, _ body: () throws(PasswdFailure) -> Void
     ) throws(PasswdFailure) {
         let directory = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard directory >= 0 else { throw failed("open", folder) }
-        defer { close(directory) }
-        while flock(directory, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw failed("flock", folder) }
-        }
+        defer { if directory >= 0 { close(directory) } }
+        while directory >= 0, flock(directory, LOCK_EX) != 0, errno == EINTR {}
         try body()
     }
 
