@@ -91,9 +91,9 @@ import Testing
     }
 
     @Test func `POP3 replies`() {
-        for pipelines in [nil, false, true] {
+        for offers in [nil, [], BackEndOffers.pipelining] {
             check(["+OK\r\n", "+OK hello\r\n", "-ERR\r\n", "+OK\r\nPIPELINING\r\n.\r\n", ".\r\n", "\n", "\r", "x"]) {
-                POP3BackEnd(credentials: credentials, settings: settings, pipelines: pipelines)
+                POP3BackEnd(credentials: credentials, settings: settings, offers: offers)
             }
         }
     }
@@ -107,9 +107,11 @@ import Testing
             "220 a\r\n", "220 a\r\n250 b\r\n220 c\r\n250-d\r\n250 e\r\n",
             "250 b\r\n", "250-c\r\n", "250\r\n", "235 d\r\n", "550 e\r\n", "\n", "2", "-",
         ]
-        for settings in [settings, authenticating] {
+        let offered: [BackEndOffers?] = [nil, .xclient]
+        for (settings, offers) in zip([settings, settings, authenticating], offered + [[]]) {
             check(words) {
-                SMTPBackEnd(credentials: credentials, context: context, settings: settings, client: client)
+                SMTPBackEnd(
+                    credentials: credentials, context: context, settings: settings, client: client, offers: offers)
             }
         }
     }

@@ -6,12 +6,12 @@ import Testing
 @Suite struct POP3BackEndTests {
     private func check(
         _ transcript: String, login: String = "bob", password: String? = "pass", buffer: Int = 4096,
-        tls: Bool = false, pipelines: Bool? = false
+        tls: Bool = false, offers: BackEndOffers? = []
     ) throws {
         try Transcript(transcript).check(BackEndFixture.words()) {
             POP3BackEnd(
                 credentials: BackEndFixture.credentials(login, password),
-                settings: BackEndFixture.settings(.pop3, buffer: buffer, tls: tls), pipelines: pipelines)
+                settings: BackEndFixture.settings(.pop3, buffer: buffer, tls: tls), offers: offers)
         }
     }
 
@@ -63,54 +63,41 @@ import Testing
     private let inTurns = "S: USER bob\nC: +OK\nS: PASS pass\nC: +OK in\n= in +OK in\\r\\n"
 
     @Test func `USER and PASS leave together where PIPELINING is announced (RFC 2449 §6.6)`() throws {
-        try check("C: +OK\n" + together, pipelines: true)
-        try check("C: +OK\nS: CAPA\nC: +OK list\nC: UIDL\nC: pipelining\nC: .\n" + together, pipelines: nil)
-        try check("C: +OK\nS: CAPA\nC: +OK list\nC: UIDL\nC: XPIPELINING\nC: .\n" + inTurns, pipelines: nil)
-        try check("C: +OK\nS: CAPA\nC: -ERR what\n" + inTurns, pipelines: nil)
+        try check("C: +OK\n" + together, offers: .pipelining)
+        try check("C: +OK\nS: CAPA\nC: +OK list\nC: UIDL\nC: pipelining\nC: .\n" + together, offers: nil)
+        try check("C: +OK\nS: CAPA\nC: +OK list\nC: UIDL\nC: XPIPELINING\nC: .\n" + inTurns, offers: nil)
+        try check("C: +OK\nS: CAPA\nC: -ERR what\n" + inTurns, offers: nil)
         try check(
             "C: +OK\nS: STLS\nC: +OK\nstartTLS\nS: CAPA\nC: +OK\nC: PIPELINING\nC: .\n" + together, tls: true,
-            pipelines: nil)
-        try check("C: +OK\nS: STLS\nC: +OK\nstartTLS\n" + together, tls: true, pipelines: true)
+            offers: nil)
+        try check("C: +OK\nS: STLS\nC: +OK\nstartTLS\n" + together, tls: true, offers: .pipelining)
     }
 
     @Test func `a refusal ends a pipelined login at every step`() throws {
-        try check("C: +OK\nS: USER bob\nS: PASS pass\nC: -ERR who\n= invalid -ERR who\nl: ", pipelines: true)
-        try check("C: +OK\nS: USER bob\nS: PASS pass\nC: +OK\nC: -ERR no\n= invalid -ERR no", pipelines: true)
-        try check("C: +OK\nS: CAPA\nC: +OK list\nc: UIDL 789\n= too long", buffer: 16, pipelines: nil)
+        try check("C: +OK\nS: USER bob\nS: PASS pass\nC: -ERR who\n= invalid -ERR who\nl: ", offers: .pipelining)
+        try check("C: +OK\nS: USER bob\nS: PASS pass\nC: +OK\nC: -ERR no\n= invalid -ERR no", offers: .pipelining)
+        try check("C: +OK\nS: CAPA\nC: +OK list\nc: UIDL 789\n= too long", buffer: 16, offers: nil)
     }
 
     @Test func `what a back-end has said is kept for whoever comes next, its silence counting as no`() throws {
-        func found(after words: [String], _ pipelines: Bool? = nil) -> Bool? {
+        func found(after words: [String], _ offers: BackEndOffers? = nil) -> BackEndOffers? {
             var login = POP3BackEnd(
                 credentials: BackEndFixture.credentials(), settings: BackEndFixture.settings(.pop3),
-                pipelines: pipelines)
+                offers: offers)
             for word in words {
                 login.input.append(contentsOf: Array("\(word)\r\n".utf8))
                 while case .send = login.next() {}
             }
-            return login.pipelines
+            return login.offers
         }
         #expect(found(after: []) == nil)
         #expect(found(after: ["-ERR busy"]) == nil)
-        #expect(found(after: ["+OK"]) == false)
-        #expect(found(after: ["+OK", "-ERR"]) == false)
-        #expect(found(after: ["+OK", "+OK", "PIPELINING"]) == false)
-        #expect(found(after: ["+OK", "+OK", "PIPELINING", "."]) == true)
-        #expect(found(after: ["+OK", "+OK", "."]) == false)
-        #expect(found(after: ["+OK"], true) == true)
-    }
-
-    @Test func `it is kept for an hour, with TLS and without`() {
-        let known = BackEndPipelining()
-        let clear = BackEndPipelining.Place(address: BackEndFixture.address, isSecured: false)
-        let secured = BackEndPipelining.Place(address: BackEndFixture.address, isSecured: true)
-        let now = Instant.now
-        #expect(known.isOffered(at: clear, now: now) == nil)
-        known.keep(true, of: clear, now: now)
-        known.keep(false, of: secured, now: now)
-        #expect(known.isOffered(at: clear, now: now + .seconds(3599)) == true)
-        #expect(known.isOffered(at: secured, now: now + .seconds(3599)) == false)
-        #expect(known.isOffered(at: clear, now: now + .seconds(3600)) == nil)
+        #expect(found(after: ["+OK"]) == [])
+        #expect(found(after: ["+OK", "-ERR"]) == [])
+        #expect(found(after: ["+OK", "+OK", "PIPELINING"]) == [])
+        #expect(found(after: ["+OK", "+OK", "PIPELINING", "."]) == .pipelining)
+        #expect(found(after: ["+OK", "+OK", "."]) == [])
+        #expect(found(after: ["+OK"], .pipelining) == .pipelining)
     }
 
     @Test func `a line may end with LF alone`() throws {

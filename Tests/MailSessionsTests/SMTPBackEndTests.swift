@@ -19,6 +19,7 @@ import Testing
         var client = BackEndFixture.client
         var buffer = 4096
         var tls = false
+        var offers: BackEndOffers? = []
     }
 
     private func check(_ transcript: String, _ change: (inout Situation) -> Void = { _ in }) throws {
@@ -37,7 +38,8 @@ import Testing
             var credentials = BackEndFixture.credentials(situation.login, situation.password)
             credentials.smtpAuth = situation.ownSMTPAuth
             return SMTPBackEnd(
-                credentials: credentials, context: context, settings: settings, client: situation.client)
+                credentials: credentials, context: context, settings: settings, client: situation.client,
+                offers: situation.offers)
         }
     }
 

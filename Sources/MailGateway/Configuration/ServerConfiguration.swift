@@ -230,7 +230,7 @@ struct ServerDraft: Sendable {
         proxy.passesErrorMessage = values[ProxyDirectives.passesErrorMessage]
         proxy.smtpAuth = values[ProxyDirectives.smtpAuth]
         proxy.xclient = values[ProxyDirectives.xclient]
-        proxy.pipelines = values[ProxyDirectives.pipelining]
+        proxy.usesOffers = values[ProxyDirectives.pipelining]
         proxy.connectTimeout = values[ProxyDirectives.connectTimeout]
         proxy.source = values[ProxyDirectives.bind]
         proxy.next.isOn = values[ProxyDirectives.nextUpstream]

@@ -4,15 +4,15 @@ import AsyncIO
 package protocol BackEndLogin: Dialogue
 where Question == Never, Answer == Never, Note == Never, Outcome == BackEndOutcome {
     /// The login of `client`, which has said what is in `context`; each protocol takes what it needs.
-    /// - Parameter pipelines: whether the back-end takes several commands in one go; nil when that is not known.
+    /// - Parameter offers: what the back-end is known to offer; nil when nobody has asked.
     init(
         credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts,
-        pipelines: Bool?)
+        offers: BackEndOffers?)
 
-    /// Whether `pipelines` makes a difference.
-    static var pipelinesIfOffered: Bool { get }
-    /// What the login was told or has found out about it.
-    var pipelines: Bool? { get }
+    /// Whether `offers` make a difference.
+    static var usesOffers: Bool { get }
+    /// What the login was told or has found out of them.
+    var offers: BackEndOffers? { get }
     /// What is being done, for whoever reports that it went wrong.
     var activity: BackEndActivity { get }
     /// The back-end was shown whom to log in, so that what it says from then on is about the user and final.
@@ -37,14 +37,14 @@ package enum BackEndActivity: Sendable, Hashable {
 extension BackEndLogin {
     package mutating func resume(_ answer: Never) {}
 
-    package static var pipelinesIfOffered: Bool { false }
-    package var pipelines: Bool? { nil }
+    package static var usesOffers: Bool { false }
+    package var offers: BackEndOffers? { nil }
 }
 
 extension IMAPBackEnd {
     package init(
         credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts,
-        pipelines: Bool?
+        offers: BackEndOffers?
     ) {
         self.init(credentials: credentials, context: context, settings: settings)
     }
@@ -53,18 +53,9 @@ extension IMAPBackEnd {
 extension POP3BackEnd {
     package init(
         credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts,
-        pipelines: Bool?
+        offers: BackEndOffers?
     ) {
-        self.init(credentials: credentials, settings: settings, pipelines: pipelines)
-    }
-}
-
-extension SMTPBackEnd {
-    package init(
-        credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts,
-        pipelines: Bool?
-    ) {
-        self.init(credentials: credentials, context: context, settings: settings, client: client)
+        self.init(credentials: credentials, settings: settings, offers: offers)
     }
 }
 

@@ -52,14 +52,14 @@ package struct POP3BackEnd: BackEndLogin {
         }
     }
 
-    package static var pipelinesIfOffered: Bool { true }
-    package private(set) var pipelines: Bool?
+    package static var usesOffers: Bool { true }
+    package private(set) var offers: BackEndOffers?
 
     /// - Parameters:
     ///   - settings: `proxy.buffer` bounds each reply.
-    ///   - pipelines: whether USER and PASS may leave together; nil to ask the back-end.
-    package init(credentials: BackEndCredentials, settings: ServerSettings, pipelines: Bool? = false) {
-        self.pipelines = pipelines
+    ///   - offers: with PIPELINING, USER and PASS leave together; nil to ask the back-end.
+    package init(credentials: BackEndCredentials, settings: ServerSettings, offers: BackEndOffers? = []) {
+        self.offers = offers
         login = credentials.login
         startsTLS = (credentials.security ?? settings.proxy.tls.security) == .startTLS
         replies = ReplyFramer(maximum: settings.proxy.buffer)
@@ -142,10 +142,10 @@ package struct POP3BackEnd: BackEndLogin {
     }
 
     private mutating func begin(_ proof: BackEndProof) -> [UInt8] {
-        if case .password(let password) = proof, pipelines != nil { return sayUser(password) }
+        if case .password(let password) = proof, offers != nil { return sayUser(password) }
         replies.restart()
         // Until it has answered, for a back-end that takes offence must not be asked again.
-        if case .password = proof { pipelines = false }
+        if case .password = proof { offers = [] }
         state = .capabilities(proof, hasBegun: false, isOffered: false)
         return .line("CAPA")
     }
@@ -171,7 +171,7 @@ package struct POP3BackEnd: BackEndLogin {
         replies.restart()
         switch proof {
         case .password(let password):
-            pipelines = isOffered
+            offers = isOffered ? .pipelining : []
             return sayUser(password)
         case .exchange(let exchange) where !isOffered:
             state = .over(.mechanismNotOffered(exchange.mechanism))
@@ -187,7 +187,8 @@ package struct POP3BackEnd: BackEndLogin {
     private mutating func sayUser(_ password: Secret) -> [UInt8] {
         replies.restart()
         hasSentCredentials = true
-        state = pipelines == true ? .following(password: password) : .user(password: password)
+        let together = offers?.contains(.pipelining) ?? false
+        state = together ? .following(password: password) : .user(password: password)
         return .line("USER ", login)
     }
 

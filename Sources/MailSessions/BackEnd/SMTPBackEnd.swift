@@ -5,12 +5,17 @@ import AsyncIO
 ///
 /// ```
 /// greeting --220--> hello --250--> [xclient --220|250--> [clientHello --250-->]]
-///                     +--else, xclient auto and HELO from the client--> plainHello --250-->
+///     |               ^   +--else, xclient auto and HELO from the client--> plainHello --250-->
+///     |               +--5xx--+
+///     +--XCLIENT known--> introduction --220|250--> clientHello --250-->
 ///     --> [authentication --235--> (--334--> our next words)]   over: our own 235
 ///     --> [mail --250--> recipient --any reply-->] over: the back-end's reply
 /// ```
 /// The bracketed parts depend on `xclient`, on the client's HELO, on `proxy_smtp_auth`, and on
 /// whether the client came without authentication, which shows in the envelope's recipient.
+///
+/// Our own EHLO in front of XCLIENT serves to see what is offered, for XCLIENT puts the session back to where it was
+/// after the greeting. Where the back-end has announced XCLIENT within the hour, that round trip is spared.
 package struct SMTPBackEnd: BackEndLogin {
     package var input = ByteQueue()
     package private(set) var hasSentCredentials = false
@@ -34,6 +39,8 @@ package struct SMTPBackEnd: BackEndLogin {
         /// The back-end has agreed: the handshake is next, then all begins anew (RFC 3207 §4.2).
         case agreed, secured
         case greeting, hello, plainHello, xclient, clientHello, authentication, mail, recipient
+        /// XCLIENT was said without EHLO in front.
+        case introduction(known: BackEndOffers)
         case over(BackEndOutcome)
     }
 
@@ -42,7 +49,7 @@ package struct SMTPBackEnd: BackEndLogin {
         case .greeting: .awaitingGreeting
         case .startTLS, .agreed, .secured: .startingTLS
         case .hello, .plainHello: .sendingHello
-        case .xclient: .sendingXClient
+        case .xclient, .introduction: .sendingXClient
         case .clientHello: .sendingClientHello
         case .authentication: .sendingAuthentication
         case .mail: .sendingMail
@@ -51,10 +58,17 @@ package struct SMTPBackEnd: BackEndLogin {
         }
     }
 
-    /// - Parameter settings: `proxy.buffer` bounds each reply, all its lines together.
+    package static var usesOffers: Bool { true }
+    package private(set) var offers: BackEndOffers?
+
+    /// - Parameters:
+    ///   - settings: `proxy.buffer` bounds each reply, all its lines together.
+    ///   - offers: with XCLIENT, it is said at once; nil to remember what the reply to EHLO says of it.
     package init(
-        credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts
+        credentials: BackEndCredentials, context: ReplyContext, settings: ServerSettings, client: ClientFacts,
+        offers: BackEndOffers? = []
     ) {
+        self.offers = offers
         self.credentials = credentials
         envelope = context.envelope
         self.client = client
@@ -79,7 +93,7 @@ package struct SMTPBackEnd: BackEndLogin {
                 return .startTLS
             case .secured:
                 mustStartTLS = false
-                return .send(hello())
+                return .send(begin())
             default: break
             }
             switch replies.next(from: &input, earlier: &earlierLines, isFollowed: SMTPBackEnd.isFollowed) {
@@ -139,6 +153,7 @@ package struct SMTPBackEnd: BackEndLogin {
         earlierLines = []
         replies.restart()
         guard isExpected(text) else {
+            if case .introduction = state, text.begins(with: "5") { return hello() }
             if case .hello = state, proxy.xclient == .automatic, !envelope.isExtended, !mustStartTLS {
                 // EHLO was for our question only.
                 state = .plainHello
@@ -158,7 +173,7 @@ package struct SMTPBackEnd: BackEndLogin {
         switch state {
         case .greeting, .startTLS: reply.begins(with: "220")
         case .hello, .plainHello, .clientHello, .mail: reply.begins(with: "250")
-        case .xclient: reply.begins(with: "220") || reply.begins(with: "250")
+        case .xclient, .introduction: reply.begins(with: "220") || reply.begins(with: "250")
         case .authentication: reply.begins(with: "235") && hasResponded
         case .recipient, .agreed, .secured, .over: true
         }
@@ -167,7 +182,7 @@ package struct SMTPBackEnd: BackEndLogin {
     private mutating func advance(after reply: [UInt8]) -> [UInt8]? {
         switch state {
         case .greeting:
-            return hello()
+            return begin()
         case .hello where mustStartTLS:
             state = .startTLS
             return .line("STARTTLS")
@@ -175,9 +190,14 @@ package struct SMTPBackEnd: BackEndLogin {
             state = .agreed
             return nil
         case .hello:
-            guard let command = introduction(offer: reply) else { return logIn(offer: reply) }
+            if offers == nil, proxy.xclient != .off { offers = XClient.offers(in: reply) }
+            guard let command = xclient(to: XClient.offers(in: reply)) else { return logIn(offer: reply) }
             state = .xclient
             return command
+        case .introduction(let known):
+            offers = known
+            state = .xclient
+            return advance(after: reply)
         case .xclient:
             // Mechanisms are offered to whoever says EHLO, and what was offered before XCLIENT counts no more.
             let helo = envelope.helo.flatMap { $0.isEmpty ? nil : $0 } ?? (needsOffer ? Array(serverName.utf8) : [])
@@ -200,17 +220,27 @@ package struct SMTPBackEnd: BackEndLogin {
         }
     }
 
-    /// XCLIENT, if it is to be said after this reply to EHLO.
-    private func introduction(offer reply: [UInt8]) -> [UInt8]? {
+    /// XCLIENT, if it is to be said to a back-end that offers this.
+    private func xclient(to offers: @autoclosure () -> BackEndOffers) -> [UInt8]? {
         let login = logsInWithPassword ? [] : credentials.login
         switch proxy.xclient {
         case .off: return nil
         case .on: return XClient.command(client: client, login: login)
         case .automatic:
-            return XClient.attributes(offeredBy: reply).flatMap {
-                XClient.command(client: client, login: login, attributes: $0)
-            }
+            let offers = offers()
+            return offers.contains(.xclient) ? XClient.command(client: client, login: login, offers: offers) : nil
         }
+    }
+
+    /// The first command of a session.
+    private mutating func begin() -> [UInt8] {
+        guard let known = offers, known.contains(.xclient), !mustStartTLS, let helo = envelope.helo, !helo.isEmpty,
+            let command = xclient(to: known)
+        else { return hello() }
+        // Until it has answered, for a back-end that takes offence must not be met with it again.
+        offers = []
+        state = .introduction(known: known)
+        return command
     }
 
     private mutating func hello() -> [UInt8] {

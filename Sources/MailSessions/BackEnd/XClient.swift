@@ -7,18 +7,26 @@ enum XClient {
         case address = "ADDR"
         case login = "LOGIN"
         case name = "NAME"
+
+        /// What announces it.
+        var offer: BackEndOffers {
+            switch self {
+            case .address: .xclientAddress
+            case .login: .xclientLogin
+            case .name: .xclientName
+            }
+        }
     }
 
     /// The command, CRLF included; an empty login is left out. Nil when nothing is left to tell.
-    static func command(
-        client: ClientFacts, login: [UInt8], attributes: [Attribute] = Attribute.allCases
-    ) -> [UInt8]? {
+    /// - Parameter offers: which attributes may be told; nil for all.
+    static func command(client: ClientFacts, login: [UInt8], offers: BackEndOffers? = nil) -> [UInt8]? {
         let verb: StaticString = "XCLIENT"
         var line: [UInt8] = []
         line.reserveCapacity(128)
         line.append(verb)
         for attribute in Attribute.allCases
-        where attributes.contains(attribute) && !(attribute == .login && login.isEmpty) {
+        where offers?.contains(attribute.offer) ?? true && !(attribute == .login && login.isEmpty) {
             line.append(ASCII.space)
             line.append(contentsOf: attribute.rawValue.utf8)
             line.append(UInt8(ascii: "="))
@@ -33,13 +41,16 @@ enum XClient {
         return line
     }
 
-    /// The attributes that a reply to EHLO offers to take; nil when it does not offer XCLIENT.
-    static func attributes(offeredBy reply: [UInt8]) -> [Attribute]? {
+    /// What a reply to EHLO says of XCLIENT.
+    static func offers(in reply: [UInt8]) -> BackEndOffers {
         for line in reply.split(separator: ASCII.lf) {
             let words = line.dropFirst(4).split { $0 == ASCII.space || $0 == ASCII.cr }.map(\.asciiUppercased)
-            if words.first == "XCLIENT" { return words.dropFirst().compactMap(Attribute.init(rawValue:)) }
+            guard words.first == "XCLIENT" else { continue }
+            return words.dropFirst().reduce(into: .xclient) { offers, word in
+                if let attribute = Attribute(rawValue: word) { offers.insert(attribute.offer) }
+            }
         }
-        return nil
+        return []
     }
 
     private static func address(_ address: SocketAddress) -> String {

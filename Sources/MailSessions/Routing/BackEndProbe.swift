@@ -77,7 +77,7 @@ package struct BackEndProbe: Sendable {
         let own = ClientFacts(address: .unix(""), localAddress: .unix(""))
         return settings.mailProtocol.backEndLogin.init(
             credentials: BackEndCredentials(login: Array(login.user.utf8), password: login.password),
-            context: context, settings: settings, client: own, pipelines: false)
+            context: context, settings: settings, client: own, offers: [])
     }
 
     private func logIn(

@@ -18,7 +18,7 @@ package final class MailServer: Sendable {
     /// Places for connections to back-ends and services.
     package let connections: ConnectionBudget
     /// What its back-ends have said of themselves.
-    let pipelining: BackEndPipelining
+    let offers: RememberedOffers
 
     /// - Parameters:
     ///   - connections: the worker's budget, shared by all its servers.
@@ -43,7 +43,7 @@ package final class MailServer: Sendable {
         self.settings = settings
         self.observer = observer
         self.connections = connections
-        pipelining = former?.pipelining ?? BackEndPipelining()
+        offers = former?.offers ?? RememberedOffers()
         if let maximum = settings.maxConnections {
             if let former, former.settings.maxConnections != nil {
                 clients = former.clients

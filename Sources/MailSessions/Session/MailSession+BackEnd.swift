@@ -169,12 +169,12 @@ extension MailSession {
         _ type: Back.Type, at place: Place, _ request: Request, _ facts: ClientFacts, _ deadline: Instant
     ) async throws(FailedAttempt) -> Login {
         let (socket, candidate) = (place.socket, place.candidate)
-        let pipelines = Back.pipelinesIfOffered ? pipelines(candidate, request) : false
+        let known = Back.usesOffers ? offers(of: candidate, request) : []
         var login = Back(
             credentials: request.credentials, context: request.context, settings: server.settings, client: facts,
-            pipelines: pipelines)
+            offers: known)
         // Also where the login fails, so that nobody is asked twice.
-        defer { if pipelines == nil, let found = login.pipelines { keep(found, of: candidate, request) } }
+        defer { if let found = login.offers, found != known { keep(found, of: candidate, request) } }
         let outcome: BackEndOutcome
         do throws(IOError) {
             if login.activity == .awaitingGreeting {
@@ -214,18 +214,18 @@ extension MailSession {
         }
     }
 
-    /// Whether the back-end takes commands in one go; nil where it is to be asked.
-    private func pipelines(_ candidate: BackEndRoute.Candidate, _ request: Request) -> Bool? {
-        guard server.settings.proxy.pipelines else { return false }
-        return server.pipelining.isOffered(at: place(of: candidate, request), now: client.executor.now)
+    /// What the back-end is known to offer; nil where it is to be asked.
+    private func offers(of candidate: BackEndRoute.Candidate, _ request: Request) -> BackEndOffers? {
+        guard server.settings.proxy.usesOffers else { return [] }
+        return server.offers.offers(at: place(of: candidate, request), now: client.executor.now)
     }
 
-    private func keep(_ pipelines: Bool, of candidate: BackEndRoute.Candidate, _ request: Request) {
-        server.pipelining.keep(pipelines, of: place(of: candidate, request), now: client.executor.now)
+    private func keep(_ offers: BackEndOffers, of candidate: BackEndRoute.Candidate, _ request: Request) {
+        server.offers.keep(offers, of: place(of: candidate, request), now: client.executor.now)
     }
 
-    private func place(of candidate: BackEndRoute.Candidate, _ request: Request) -> BackEndPipelining.Place {
-        BackEndPipelining.Place(address: candidate.address, isSecured: security(of: request) != .off)
+    private func place(of candidate: BackEndRoute.Candidate, _ request: Request) -> RememberedOffers.Place {
+        RememberedOffers.Place(address: candidate.address, isSecured: security(of: request) != .off)
     }
 
     /// How connections to back-ends are secured: as the authenticator says, else as configured.

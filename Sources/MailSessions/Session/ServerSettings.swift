@@ -152,8 +152,8 @@ package struct ProxySettings: Sendable {
     package var passesErrorMessage = false
     package var smtpAuth = false
     package var xclient = XClientPolicy.on
-    /// `proxy_pipelining`: back-ends that take several commands in one go get them so.
-    package var pipelines = true
+    /// `proxy_pipelining`: logins are as short as back-ends announce that they may be.
+    package var usesOffers = true
     package var proxyProtocol: ProxyProtocolVersion?
     package var tls = BackEndTLS()
     /// `proxy_master_user`: who logs in at back-ends in the users' names; nil where users do so themselves.

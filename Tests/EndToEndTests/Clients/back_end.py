@@ -10,7 +10,8 @@ MODE:
   halfway   greets, and closes at the first command
   silent    never says anything
   refuse    greets, and refuses the login
-  together  as ok, but answers USER when PASS has come, too, and announces that it can (POP3)
+  together  as ok, but answers USER when PASS has come, too, and announces that it can (POP3), and takes XCLIENT
+            without EHLO in front (SMTP), which ok does not
   plain     greets, does not begin with TLS, and records every byte
   preauth   the same, and in IMAP says that the login is done
   inject    agrees to TLS with more bytes behind the agreement, and records every byte
@@ -112,12 +113,21 @@ class Handler(socketserver.StreamRequestHandler):
 
     def smtp(self):
         """Expects EHLO, XCLIENT and the client's own EHLO; the login is over after these."""
-        for answer in (b"250-back\r\n250 XCLIENT\r\n", b"220 back\r\n", b"250 back\r\n"):
+        line = self.rfile.readline()
+        if MODE == "refuse":
+            self.wfile.write(b"550 5.7.1 not here\r\n")
+            return
+        if line.startswith(b"XCLIENT"):
+            print("at once", flush=True)
+            if MODE != "together":
+                self.wfile.write(b"503 5.5.1 EHLO first\r\n")
+                line = self.rfile.readline()
+        if line.startswith(b"EHLO"):
+            self.wfile.write(b"250-back\r\n250 XCLIENT\r\n")
             self.rfile.readline()
-            if MODE == "refuse":
-                self.wfile.write(b"550 5.7.1 not here\r\n")
-                return
-            self.wfile.write(answer)
+        self.wfile.write(b"220 back\r\n")
+        self.rfile.readline()
+        self.wfile.write(b"250 back\r\n")
         self.serve(lambda line: b"250 2.0.0 " + line.strip() + b"\r\n")
 
 

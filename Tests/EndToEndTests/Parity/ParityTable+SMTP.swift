@@ -282,7 +282,7 @@ extension ParityExchange {
         B 554 no
         - a greeting of several lines
         C EHLO e | AUTH PLAIN \b{\0ann\0pass} | NOOP
-        B 220-one\r\n220 two | 250-x\r\n250-XCLIENT\r\n250 y
+        B 220-one\r\n220 two | 250-x\r\n250-XVERP\r\n250 y
         - EHLO is refused
         C EHLO e | AUTH PLAIN \b{\0ann\0pass}
         B 220 hi | 502 no

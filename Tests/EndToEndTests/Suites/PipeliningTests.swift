@@ -44,11 +44,41 @@ import Testing
         }
     }
 
-    @Test func nobodyIsAskedWherePipeliningIsOff() throws {
+    @Test(arguments: [(ScriptedBackEnd.Mode.together, 3), (.ok, 1)])
+    func xclientComesFirstWhereItIsAnnouncedAndTaken(mode: ScriptedBackEnd.Mode, times: Int) throws {
+        try Site.run(backEnds: mode) { site, backEnds in
+            let backEnd = try #require(backEnds[.smtp])
+            for _ in 0..<3 { try site.expectHealthy(.smtp) }
+            try site.gateway.reload()
+            try site.expectHealthy(.smtp)
+            #expect(backEnd.process.output.split(separator: "\n").count { $0 == "at once" } == times)
+        }
+    }
+
+    @Test func nothingIsAskedOrSparedWherePipeliningIsOff() throws {
         try Site.run(backEnds: .ok, adjust: { $0.mail.append("proxy_pipelining off;") }) { site, backEnds in
-            let backEnd = try #require(backEnds[.pop3])
-            try site.expectHealthy(.pop3)
-            #expect(!backEnd.process.output.contains("asked"))
+            for mail in [Mail.pop3, .smtp] {
+                let backEnd = try #require(backEnds[mail])
+                for _ in 0..<2 { try site.expectHealthy(mail) }
+                #expect(!backEnd.process.output.contains("asked") && !backEnd.process.output.contains("at once"))
+            }
+        }
+    }
+
+    @Test(.needsPostfix) func postfixTakesXclientFirst() throws {
+        try Site.run(withPostfix: true) { site in
+            for _ in 0..<3 {
+                let client = try site.gateway.greetedClient(.smtp)
+                #expect(try client.logIn(.smtp, as: .ann) == "235 2.0.0 OK")
+                #expect(try client.ask("MAIL FROM:<sender@example.test>").hasPrefix("250 "))
+                #expect(try client.ask("QUIT").hasPrefix("221 "))
+            }
+            let log = try #require(site.postfix).log
+            try waitUntil("three sessions in Postfix's log") {
+                let ends = textOfFile(log).split(separator: "\n").filter { $0.contains("xclient=") }
+                return ends.count == 3 && ends[0].contains("ehlo=2 ")
+                    && ends[1...].allSatisfy { $0.contains("ehlo=1 ") }
+            }
         }
     }
 

@@ -62,7 +62,7 @@ import Testing
         },
         Row("proxy_protocol", "v2", "off", ("none", "v2", "none")) { $0.proxy.proxyProtocol == nil ? "none" : "v2" },
         Row("xclient", "off", "auto", ("on", "off", "automatic")) { "\($0.proxy.xclient)" },
-        Row("proxy_pipelining", "off", "on", ("true", "false", "true")) { "\($0.proxy.pipelines)" },
+        Row("proxy_pipelining", "off", "on", ("true", "false", "true")) { "\($0.proxy.usesOffers)" },
         Row("auth_http_timeout", "1s", "2s", ("60.0 seconds", "1.0 seconds", "2.0 seconds")) {
             "\(service($0)?.timeout ?? .zero)"
         },

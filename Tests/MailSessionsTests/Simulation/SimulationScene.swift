@@ -87,7 +87,7 @@ struct SimulationScene: Sendable {
         var settings = ServerSettings.fixture(mailProtocol)
         settings.authenticators = [.http([auth])]
         settings.backEnd = .address(backEndAddress)
-        settings.proxy.pipelines = false
+        settings.proxy.usesOffers = false
         configure(&settings)
         let asked = AuthHTTPService(auth, on: executor)
         let recorder = SimulationGateway.Recorder()

@@ -60,12 +60,15 @@ enum ProxyDirectives {
     static let xclient = Setting(
         "xclient", in: [.mail, .server], xclientPolicy, default: "on",
         "Whether SMTP back-ends are told of the client by XCLIENT. `auto` tells those whose reply to EHLO offers it, and "
-            + "only the attributes that they offer; `on` tells all, as in nginx, which has no `auto`.")
+            + "only the attributes that they offer; `on` tells all, as in nginx, which has no `auto`. Back-ends that have "
+            + "offered it within the hour are told at once, without EHLO in front (`proxy_pipelining`).")
 
     static let pipelining = Setting(
         "proxy_pipelining", in: [.mail, .server], .flag, default: "on",
-        "Whether POP3 back-ends that announce PIPELINING get USER and PASS together, which spares a round trip. Each is "
-            + "asked once an hour, by CAPA, in front of a login. nginx waits for each reply.")
+        "Whether logins spare a round trip at back-ends that have announced within the hour that they may. POP3: where "
+            + "PIPELINING is announced, USER and PASS leave together; the first login of an hour asks by CAPA. SMTP: "
+            + "where XCLIENT is announced, it is the first command, for the EHLO in front of it only asks; refused, it "
+            + "follows EHLO as usual. nginx waits for each reply.")
 
     /// All rows.
     static let rows: [Directive] = [
