@@ -21,7 +21,7 @@ COPY Package.swift ./
 COPY Sources Sources
 COPY Benchmarks Benchmarks
 COPY Tests Tests
-RUN swift build -c release --static-swift-stdlib --product mailgateway \
+RUN swift build -c release --static-swift-stdlib --experimental-lto-mode=full --product mailgateway \
     && strip --strip-unneeded .build/release/mailgateway
 
 FROM debian:bookworm-slim
