@@ -27,7 +27,7 @@ import Testing
             let acceptor = Acceptor(listening: listener.descriptor, scope: acceptScope)
             let near = try await Dialer.connect(
                 to: .ipv4(.loopback, port: listener.address.port), deadline: .never, scope: scope)
-            let far = Socket(adopting: try await acceptor.next(), scope: scope)
+            let far = Socket(adopting: try await acceptor.next()[0], scope: scope)
             let fresh = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
             #expect(Self.name(on: far.descriptor) == Self.name(on: fresh))
             _ = Glibc.close(fresh)

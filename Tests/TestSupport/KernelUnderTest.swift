@@ -55,7 +55,7 @@ extension RingExecutor {
         let acceptScope = CancellationScope(on: self)
         let acceptor = Acceptor(listening: descriptor, scope: acceptScope)
         let near = try await Dialer.connect(to: address, deadline: .never, scope: scope)
-        let far = Socket(adopting: try await acceptor.next(), scope: scope)
+        let far = Socket(adopting: try await acceptor.next()[0], scope: scope)
         acceptScope.cancel()
         do { _ = try await acceptor.next() } catch IOError.cancelled {}
         return (near, far)

@@ -15,6 +15,8 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     private static let jobsPerTurn = 256
 
     package let kernel: any Kernel
+    /// The kernel's, kept here because they are looked at with each piece that is received.
+    let buffers: BufferPool
     private var jobs = Deque<UnownedJob>()
     private var table = OperationTable()
     private var wheel: TimerWheel
@@ -39,6 +41,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
 
     package init(kernel: any Kernel) {
         self.kernel = kernel
+        buffers = kernel.buffers
         now = kernel.now
         wheel = TimerWheel(now: now)
     }
@@ -318,7 +321,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         operation.queue = .buffers
         starved.append(operation)
         // Given back between the kernel's look and ours.
-        if kernel.buffers.lent < kernel.buffers.count { buffersReturned = true }
+        if buffers.lent < buffers.count { buffersReturned = true }
     }
 
     /// Starts the starved again if buffers came back, else makes whoever holds buffers let go.

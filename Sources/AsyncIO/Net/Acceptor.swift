@@ -18,11 +18,11 @@ package final class Acceptor: CompletionHandler {
         super.init(())
     }
 
-    /// The next connection's descriptor, which the caller then owns.
+    /// The descriptors of the connections that were accepted since, at least one; the caller then owns them.
     ///
     /// Throws `cancelled` once the scope is cancelled and nothing accepted is left; any other error
     /// (no descriptors left, say) ends this request, and calling again starts a new one.
-    package func next() async throws(IOError) -> Int32 {
+    package func next() async throws(IOError) -> [Int32] {
         while accepted.isEmpty {
             if let failure {
                 self.failure = nil
@@ -35,7 +35,8 @@ package final class Acceptor: CompletionHandler {
             }
             await Waiter.wait { waiter = consume $0 }
         }
-        return accepted.removeFirst()
+        defer { accepted.removeAll() }
+        return accepted
     }
 
     package override func completed(_ operation: Operation, _ completion: Completion) {

@@ -88,7 +88,7 @@ package final class Relay {
     // MARK: For its halves
 
     var executor: RingExecutor { scope.executor }
-    var pool: BufferPool { executor.kernel.buffers }
+    var pool: BufferPool { executor.buffers }
     var isEnding: Bool { end != nil }
 
     /// The half that moves what comes from `side`.

@@ -58,7 +58,7 @@ final class RelayDirection: RelayHalf {
     ///   - side: that of `source`.
     ///   - first: sent before anything received.
     init(from source: Socket, side: Relay.Side, first: [UInt8]) {
-        allowance = UInt32(2 * source.executor.kernel.buffers.size)
+        allowance = UInt32(2 * source.executor.buffers.size)
         super.init(side, source: source.handle, receivedBefore: first.count)
         if !first.isEmpty { ownBacklog.spill = first }
     }

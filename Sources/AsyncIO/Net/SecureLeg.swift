@@ -129,7 +129,7 @@ final class SecureLeg: RelayHalf {
             if relay.isEnding { return }
             // To be gone on with, in front of what came meanwhile.
             var rest = OwnedBytes()
-            unsafe outgoing.unsentBytes(in: relay.executor.kernel.buffers).withUnsafeBytes { unsafe rest.append($0) }
+            unsafe outgoing.unsentBytes(in: relay.executor.buffers).withUnsafeBytes { unsafe rest.append($0) }
             unsafe queue.withBytes { unsafe rest.append($0) }
             queue = rest
         default:
@@ -149,7 +149,7 @@ final class SecureLeg: RelayHalf {
 
     private func received(_ completion: Completion, _ relay: Relay, _ opposite: SecureLeg) {
         if completion.result > 0, let first = completion.buffer {
-            let pool = relay.executor.kernel.buffers
+            let pool = relay.executor.buffers
             isBulk = Int(completion.result) >= pool.size
             if isBulk { noteBulk(towards: opposite.source, in: relay) }
             // A peer's records come one by one, with a wake-up each; what is to be encrypted comes in large pieces anyway.

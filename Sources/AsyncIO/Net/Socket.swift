@@ -200,7 +200,7 @@ package struct Socket: Sendable {
         let count = try completion.value(of: .recv)
         if let buffer = completion.buffer {
             let piece = LentBytes(buffer: buffer, offset: 0, length: count)
-            let pool = executor.kernel.buffers
+            let pool = executor.buffers
             pool.show(piece, to: take)
             pool.wipe(piece)
             executor.giveBack(buffer)

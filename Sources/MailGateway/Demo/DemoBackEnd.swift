@@ -75,11 +75,13 @@ struct DemoBackEnd: Sendable {
             let acceptor = Acceptor(listening: listener, scope: scope)
             while true {
                 do throws(IOError) {
-                    let socket = Socket(adopting: try await acceptor.next(), scope: scope)
-                    guard await keeper.admit() else { continue }
-                    group.addTask {
-                        await serve(socket)
-                        await keeper.leave()
+                    for descriptor in try await acceptor.next() {
+                        let socket = Socket(adopting: descriptor, scope: scope)
+                        guard await keeper.admit() else { continue }
+                        group.addTask {
+                            await serve(socket)
+                            await keeper.leave()
+                        }
                     }
                 } catch {
                     guard error != .cancelled, await rest() else { return }

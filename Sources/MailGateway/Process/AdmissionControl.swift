@@ -47,8 +47,13 @@ actor AdmissionControl {
     /// From now on clients of this listener belong to `assignment`; nil when it is closed.
     func assign(_ assignment: Assignment?, to listener: Int) { assignments[listener] = assignment }
 
-    /// A session for the accepted `descriptor`, which it owns then; nil when the client was sent away.
-    func admit(_ descriptor: Int32, from listener: Int) -> MailSession? {
+    /// A session for the accepted `descriptor`, which it owns then; nil when the client was sent away. Called on the
+    /// executor's thread.
+    nonisolated func admit(_ descriptor: Int32, from listener: Int) -> MailSession? {
+        assumeIsolated { $0.session(for: descriptor, from: listener) }
+    }
+
+    private func session(for descriptor: Int32, from listener: Int) -> MailSession? {
         guard let assignment = assignments[listener],
             let route = assignment.socket.route(for: address(of: descriptor, from: assignment.socket))
         else {

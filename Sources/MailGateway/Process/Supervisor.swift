@@ -167,8 +167,9 @@ actor Supervisor {
         await withDiscardingTaskGroup { sessions in
             if let scope = accepting[listener.serial] {
                 let acceptor = Acceptor(listening: listener.descriptor, scope: scope)
-                while let connection = await accept(from: acceptor, scope) {
-                    if let session = await admission.admit(connection, from: listener.serial) {
+                while let connections = await accept(from: acceptor, scope) {
+                    for connection in connections {
+                        guard let session = admission.admit(connection, from: listener.serial) else { continue }
                         crews.hire(into: &sessions) { group, crew in
                             group.addTask {
                                 if await session.logIn() {
@@ -196,8 +197,9 @@ actor Supervisor {
         await admission.assign(nil, to: listener.serial)
     }
 
-    /// The next connection; nil when there shall be no more.
-    private func accept(from acceptor: Acceptor, _ scope: CancellationScope) async -> Int32? {
+    /// The next connections; nil when there shall be no more.
+    @inline(__always)
+    private func accept(from acceptor: Acceptor, _ scope: CancellationScope) async -> [Int32]? {
         while true {
             do throws(IOError) {
                 return try await acceptor.next()

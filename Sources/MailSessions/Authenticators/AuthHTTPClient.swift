@@ -35,13 +35,6 @@ package struct AuthHTTPClient: Authenticator {
         self.budget = budget
     }
 
-    /// What is asked, of whoever answers.
-    private struct Question {
-        var attempt: LoginAttempt
-        var client: ClientFacts
-        var scope: CancellationScope
-    }
-
     /// What was answered, and from where.
     private struct Answer {
         var answer: AuthHTTPAnswer
@@ -52,10 +45,9 @@ package struct AuthHTTPClient: Authenticator {
         _ attempt: LoginAttempt, of client: ClientFacts, in scope: CancellationScope,
         report: (AuthenticatorFailure) -> Void
     ) async throws(AuthenticatorFailure) -> LoginDecision {
-        let question = Question(attempt: attempt, client: client, scope: scope)
         var address: SocketAddress?
         for _ in 0...AuthHTTPClient.waitsMaximum {
-            let found = try await ask(question, report)
+            let found = try await ask(attempt, of: client, in: scope, report)
             address = found.address
             switch found.answer {
             case .success(let server, let login, let password, let smtpAuth, let tls):
@@ -102,14 +94,16 @@ package struct AuthHTTPClient: Authenticator {
     // MARK: One question
 
     /// The first answer of the services in their order, those that failed lately behind the others.
+    @inline(__always)
     private func ask(
-        _ question: Question, _ report: (AuthenticatorFailure) -> Void
+        _ attempt: LoginAttempt, of client: ClientFacts, in scope: CancellationScope,
+        _ report: (AuthenticatorFailure) -> Void
     ) async throws(AuthenticatorFailure) -> Answer {
         var last: AuthenticatorFailure?
         for service in services.count == 1 ? services : await inOrder() {
             if let last { report(last) }
             do throws(AuthenticatorFailure) {
-                let found = try await ask(service, question, report)
+                let found = try await ask(service, about: attempt, of: client, in: scope, report)
                 // A page about the server's own misfortune is no answer.
                 if case .invalid(.status(let status)) = found.answer, (500...599).contains(status) {
                     throw AuthenticatorFailure.fault(found.address, .status(status))
@@ -136,14 +130,12 @@ package struct AuthHTTPClient: Authenticator {
     }
 
     /// Asks one service, within one deadline: over a kept connection, else at its addresses in turn.
+    @inline(__always)
     private func ask(
-        _ service: AuthHTTPService, _ question: Question, _ report: (AuthenticatorFailure) -> Void
+        _ service: AuthHTTPService, about attempt: LoginAttempt, of client: ClientFacts, in scope: CancellationScope,
+        _ report: (AuthenticatorFailure) -> Void
     ) async throws(AuthenticatorFailure) -> Answer {
-        let scope = question.scope
         let deadline = scope.executor.now + service.settings.timeout
-        var request = AuthHTTPRequest(
-            service.template, mailProtocol: mailProtocol, attempt: question.attempt, client: question.client)
-        request.needsPassword = needsPassword(question.attempt)
         var addresses = service.settings.addresses
         if service.isNamed {
             let (known, failure) = await service.addresses(in: scope)
@@ -151,7 +143,7 @@ package struct AuthHTTPClient: Authenticator {
             if let failure { report(.unresolved(service.settings.host, failure)) }
         }
         if let (connection, address) = service.kept.take(to: addresses) {
-            var exchange = AuthHTTPExchange(request)
+            var exchange = AuthHTTPExchange(request(to: service, about: attempt, of: client))
             do throws(IOError) {
                 let socket = Socket(connection, scope: scope)
                 let answer = try await converse(&exchange, over: socket, address, service, deadline)
@@ -165,7 +157,7 @@ package struct AuthHTTPClient: Authenticator {
             if let last { report(last) }
             // An address that swallows everything leaves time for those behind it.
             let share = max(.zero, (deadline - scope.executor.now) / (addresses.count - index))
-            var exchange = AuthHTTPExchange(request)
+            var exchange = AuthHTTPExchange(request(to: service, about: attempt, of: client))
             do throws(IOError) {
                 let socket = try await Dialer.connect(
                     to: address, deadline: scope.executor.now + share, scope: scope, budget: budget)
@@ -184,6 +176,16 @@ package struct AuthHTTPClient: Authenticator {
         throw last
     }
 
+    private func request(
+        to service: AuthHTTPService, about attempt: LoginAttempt, of client: ClientFacts
+    ) -> AuthHTTPRequest {
+        var request = AuthHTTPRequest(
+            service.template, mailProtocol: mailProtocol, attempt: attempt, client: client)
+        request.needsPassword = needsPassword(attempt)
+        return request
+    }
+
+    @inline(__always)
     private func converse(
         _ exchange: inout AuthHTTPExchange, over socket: Socket, _ address: SocketAddress, _ service: AuthHTTPService,
         _ deadline: Instant

@@ -24,6 +24,7 @@ package struct Conversation: Sendable {
     package typealias StartTLS<D> = (inout D, Instant) async throws(IOError) -> Duration?
 
     /// Runs a dialogue that neither asks nor reports.
+    @inline(__always)
     package func run<D: Dialogue>(_ dialogue: inout D, startTLS: StartTLS<D>) async throws(IOError) -> D.Outcome
     where D.Question == Never, D.Note == Never, D.Answer == Never {
         func answer(_ question: Never) -> Never {}
@@ -31,6 +32,7 @@ package struct Conversation: Sendable {
     }
 
     /// Runs a dialogue that neither asks nor reports, nor begins with TLS.
+    @inline(__always)
     package func run<D: Dialogue>(_ dialogue: inout D) async throws(IOError) -> D.Outcome
     where D.Question == Never, D.Note == Never, D.Answer == Never {
         func answer(_ question: Never) -> Never {}

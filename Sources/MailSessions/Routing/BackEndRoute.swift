@@ -44,7 +44,7 @@ struct BackEndRoute: Sendable {
 
     /// How many may be tried yet.
     var remaining: Int {
-        get async {
+        @inline(__always) get async {
             switch source {
             case .addresses(let left, _): left.count
             case .group(let group, let walk): await group.remaining(walk)
@@ -53,6 +53,7 @@ struct BackEndRoute: Sendable {
     }
 
     /// The next back-end; nil when there is none. Throws `noPlace` when the worker has no connection left.
+    @inline(__always)
     mutating func next() async throws(IOError) -> Candidate? {
         guard case .group(let group, var walk) = source else { return try nextAddress() }
         guard let peer = try await group.next(&walk) else { return nil }

@@ -60,6 +60,7 @@ extension MailSession {
         throw await backEndFailed(last?.failure ?? .noneServes, request, saying: last?.reply)
     }
 
+    @inline(__always)
     private func nextCandidate(of route: inout BackEndRoute) async throws(FailedAttempt) -> BackEndRoute.Candidate? {
         do throws(IOError) {
             return try await route.next()
@@ -78,6 +79,7 @@ extension MailSession {
 
     // MARK: What the choice means
 
+    @inline(__always)
     private func route(of request: Request, _ deadline: Instant) async throws(BackEndFailure) -> BackEndRoute {
         let port = server.settings.mailProtocol.backEndPort(security(of: request))
         switch request.backEnd {
@@ -142,6 +144,7 @@ extension MailSession {
     }
 
     /// Connects to a back-end, secured where that is asked for.
+    @inline(__always)
     private func reach(
         _ candidate: BackEndRoute.Candidate, _ request: Request, _ facts: ClientFacts, _ patience: Instant
     ) async throws(FailedAttempt) -> Socket {

@@ -88,6 +88,7 @@ package actor MailSession {
         var toClient: [UInt8]
     }
 
+    @inline(__always)
     private func establish() async throws(SessionEnd) -> Login {
         var early = ByteQueue()
         var facts = try await identify(&early)
@@ -117,6 +118,7 @@ package actor MailSession {
 
     /// What is known of the client before it speaks; the address it came to is asked for only where it is told on.
     /// - Parameter early: gets what came behind the PROXY header.
+    @inline(__always)
     private func identify(_ early: inout ByteQueue) async throws(SessionEnd) -> ClientFacts {
         let addresses = expectsProxyHeader ? try await receiveProxyHeader(&early) : nil
         return factsOfClient(at: context.client, addresses)
@@ -279,6 +281,7 @@ package actor MailSession {
         client.sendAtOnce(server.farewell(reason))
     }
 
+    @inline(__always)
     private func decide(
         _ attempt: LoginAttempt, _ facts: ClientFacts, _ accepted: inout Request?
     ) async throws(IOError) -> Verdict {

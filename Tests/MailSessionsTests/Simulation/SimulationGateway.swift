@@ -56,7 +56,7 @@ struct SimulationGateway: Sendable {
         let acceptor = Acceptor(listening: descriptor, scope: scope)
         while true {
             do throws(IOError) {
-                body(try await acceptor.next())
+                for connection in try await acceptor.next() { body(connection) }
             } catch .cancelled {
                 return
             } catch {
