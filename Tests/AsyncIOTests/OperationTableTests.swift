@@ -5,7 +5,7 @@ import Testing
 @Suite struct OperationTableTests {
     @Test("a completion finds its own operation and no successor of it")
     func generations() {
-        var table = OperationTable()
+        let table = OperationTable()
         let operation = table.take()
         let early = operation.userData
         #expect(early != 0)
@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test func generationsWrapPastZero() {
-        var table = OperationTable()
+        let table = OperationTable()
         let operation = table.take()
         operation.generation = .max
         table.giveBack(operation)
@@ -28,7 +28,7 @@ import Testing
     }
 
     @Test func theTableCountsAndReusesNewestFirst() {
-        var table = OperationTable()
+        let table = OperationTable()
         let operations = (0..<3).map { _ in table.take() }
         #expect(table.count == 3)
         #expect(operations.map(\.index) == [0, 1, 2])
@@ -45,7 +45,7 @@ import Testing
 
     @Test("what the kernel makes up finds nothing", arguments: [0, 1, 5, 1 << 32 | 9, .max] as [UInt64])
     func unknownUserData(_ userData: UInt64) {
-        var table = OperationTable()
+        let table = OperationTable()
         _ = table.take()
         #expect(table.find(userData) == nil)
     }

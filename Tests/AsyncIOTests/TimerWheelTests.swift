@@ -7,7 +7,7 @@ import Testing
     @Test("random deadlines fire in order, never early, at most two ticks late", arguments: 1...20)
     func randomDeadlines(seed: UInt64) {
         var random = SeededRandom(seed: seed)
-        var table = OperationTable()
+        let table = OperationTable()
         let start = Instant(nanoseconds: UInt64.random(in: 0...(1 << 50), using: &random))
         var wheel = TimerWheel(now: start)
         var armed: [Operation] = []
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func aDeadlineInThePastFiresAtTheNextTick() {
-        var table = OperationTable()
+        let table = OperationTable()
         var wheel = TimerWheel(now: Instant(nanoseconds: 1 << 40))
         let operation = table.take()
         operation.deadline = Instant(nanoseconds: 5)

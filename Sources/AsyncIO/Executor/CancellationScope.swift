@@ -9,11 +9,11 @@ package final class CancellationScope: @unchecked Sendable {
     /// The executor, for actors that ask on each of their many turns: here nothing has to be retained for it.
     package var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
     private var state: State
-    /// The operations in flight, linked by `nextInScope`: a session has four at most.
-    private var first: Operation?
+    /// The operations in flight, linked by `nextInScope`: a session has four at most. By table index, -1 for none.
+    private var first: Int32 = -1
 
     /// One word, because every session has a scope.
-    private enum State {
+    private enum State: ~Copyable {
         case open
         /// Open as long as that one is.
         case within(CancellationScope)
@@ -38,7 +38,6 @@ package final class CancellationScope: @unchecked Sendable {
     /// Cancels everything in flight and to come, that of scopes within this one too.
     package func cancel() {
         executor.onThread { [self] in
-            if case .cancelled = state { return }
             state = .cancelled
             // Found by what is in flight, rather than by a list that every scope would have to be kept in.
             for scope in executor.scopesInFlight(where: { $0 === self || $0.isWithin(self) }) {
@@ -49,16 +48,19 @@ package final class CancellationScope: @unchecked Sendable {
 
     /// Whether this one ends with `scope`, and has not ended before.
     private func isWithin(_ scope: CancellationScope) -> Bool {
-        guard case .within(let parent) = state else { return false }
-        return parent === scope || parent.isWithin(scope)
+        switch state {
+        case .open: false
+        case .within(let parent): parent === scope || parent.isWithin(scope)
+        case .cancelled: false
+        }
     }
 
     private func cancelOperations() {
         var pending: [Operation] = []
         var next = first
-        while let operation = next {
-            pending.append(operation)
-            next = operation.nextInScope
+        while next >= 0 {
+            pending.append(executor.operation(at: next))
+            next = executor.operation(at: next).nextInScope
         }
         // Collected before: ending one may end others, and so change the list.
         for operation in pending where operation.scope === self { executor.cancel(operation) }
@@ -67,18 +69,21 @@ package final class CancellationScope: @unchecked Sendable {
     func add(_ operation: Operation) {
         operation.scope = self
         operation.nextInScope = first
-        first = operation
+        first = Int32(operation.index)
     }
 
+    /// For whoever has taken it out of `operation`.
     func remove(_ operation: Operation) {
-        if first === operation {
+        let index = Int32(operation.index)
+        if first == index {
             first = operation.nextInScope
         } else {
             var previous = first
-            while let candidate = previous, candidate.nextInScope !== operation { previous = candidate.nextInScope }
-            previous?.nextInScope = operation.nextInScope
+            while executor.operation(at: previous).nextInScope != index {
+                previous = executor.operation(at: previous).nextInScope
+            }
+            executor.operation(at: previous).nextInScope = operation.nextInScope
         }
-        operation.nextInScope = nil
-        operation.scope = nil
+        operation.nextInScope = -1
     }
 }

@@ -56,9 +56,8 @@ package final class Operation: @unchecked Sendable {
     var outgoing: Outgoing?
     /// When it ends unless it is over by then.
     var deadline = Instant.never
-    /// The scope that cancels it, and the next one that scope cancels, while it is in flight.
+    /// The scope that cancels it, while it is in flight.
     var scope: CancellationScope?
-    var nextInScope: Operation?
     var listener = Listener.nobody
     var ending: Ending?
     package internal(set) var inFlight = false
@@ -71,6 +70,8 @@ package final class Operation: @unchecked Sendable {
     var slot: Int16 = -1
     var previous: Int32 = -1
     var following: Int32 = -1
+    /// The next one that its scope cancels, by table index; -1 for none.
+    var nextInScope: Int32 = -1
     /// Place in the table, and how often it was reused; together the kernel's `user_data`.
     let index: UInt32
     var generation: UInt32 = 1

@@ -18,7 +18,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     /// The kernel's, kept here because they are looked at with each piece that is received.
     let buffers: BufferPool
     private var jobs = Deque<UnownedJob>()
-    private var table = OperationTable()
+    private let table = OperationTable()
     private var wheel: TimerWheel
     private var starved: [Operation] = []
     private var buffersReturned = false
@@ -271,6 +271,9 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         for operation in wheel.advance(to: now, in: table) { end(operation, as: .timedOut) }
     }
 
+    /// The operation at a place of the table.
+    func operation(at index: Int32) -> Operation { table[index] }
+
     /// The operation that a completion belongs to, by the kernel's `user_data`; nil when it is over.
     package func operation(for userData: UInt64) -> Operation? { table.find(userData) }
 
@@ -296,9 +299,9 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         }
         wheel.disarm(operation, in: table)
         operation.inFlight = false
-        operation.scope?.remove(operation)
-        let listener = operation.listener
-        operation.listener = .nobody
+        if let scope = operation.scope.take() { scope.remove(operation) }
+        var listener = Operation.Listener.nobody
+        swap(&listener, &operation.listener)
         switch listener {
         case .handler(let handler): handler.completed(operation, completion)
         case .task(let continuation): unsafe continuation.resume(returning: completion)

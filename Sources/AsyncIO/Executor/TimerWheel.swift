@@ -22,7 +22,7 @@ struct TimerWheel {
     init(now: Instant) { tick = now.nanoseconds >> TimerWheel.tickShift }
 
     /// Puts `operation` into the wheel under its `deadline`; it is in none yet.
-    mutating func arm(_ operation: Operation, in table: borrowing OperationTable) {
+    mutating func arm(_ operation: Operation, in table: OperationTable) {
         precondition(operation.slot < 0, "armed twice")
         guard operation.deadline != .never else { return }
         count += 1
@@ -30,14 +30,14 @@ struct TimerWheel {
     }
 
     /// Takes `operation` out if it is in.
-    mutating func disarm(_ operation: Operation, in table: borrowing OperationTable) {
+    mutating func disarm(_ operation: Operation, in table: OperationTable) {
         guard operation.slot >= 0 else { return }
         count -= 1
         remove(operation, in: table)
     }
 
     /// Moves the time on and returns the operations whose deadline has passed, each out of the wheel.
-    mutating func advance(to now: Instant, in table: borrowing OperationTable) -> [Operation] {
+    mutating func advance(to now: Instant, in table: OperationTable) -> [Operation] {
         let target = now.nanoseconds >> TimerWheel.tickShift
         guard target > tick else { return [] }
         guard count > 0 else {
@@ -88,7 +88,7 @@ struct TimerWheel {
     }
 
     /// Moves the entries of higher levels whose slot the time has just entered down to where they belong.
-    private mutating func cascade(in table: borrowing OperationTable) {
+    private mutating func cascade(in table: OperationTable) {
         for level in 1..<TimerWheel.levels {
             guard tick & ((1 << UInt64(level * 6)) - 1) == 0 else { return }
             let slot = slotIndex(level: level, tick: tick)
@@ -105,11 +105,11 @@ struct TimerWheel {
         level * TimerWheel.slotsPerLevel + Int((tick >> UInt64(level * 6)) & 63)
     }
 
-    private func first(ofSlot slot: Int, in table: borrowing OperationTable) -> Operation? {
+    private func first(ofSlot slot: Int, in table: OperationTable) -> Operation? {
         heads[slot] < 0 ? nil : table[heads[slot]]
     }
 
-    private mutating func insert(_ operation: Operation, in table: borrowing OperationTable) {
+    private mutating func insert(_ operation: Operation, in table: OperationTable) {
         // The tick after the deadline's own: never early. At least one tick ahead, else it would wait a whole turn.
         let due = max(operation.deadline.nanoseconds >> TimerWheel.tickShift + 1, tick + 1)
         let distance = due - tick
@@ -126,7 +126,7 @@ struct TimerWheel {
         occupied[slot >> 6] |= 1 << UInt64(slot & 63)
     }
 
-    private mutating func remove(_ operation: Operation, in table: borrowing OperationTable) {
+    private mutating func remove(_ operation: Operation, in table: OperationTable) {
         let slot = Int(operation.slot)
         if operation.previous >= 0 {
             table[operation.previous].following = operation.following
