@@ -31,10 +31,11 @@ import Testing
         #expect(size { SecureLeg.pair(client, backEnd, toBackEnd: [], toClient: []).client } <= 88)
     }
 
-    @Test("a TLS engine fits 88 bytes")
+    @Test("a TLS engine fits 88 bytes, and its records 248")
     func engine() throws {
         let context = try TLSFixture().serverContext()
         #expect(size { TLSEngine(server: context) } <= 88)
+        #expect(size { TLSRecords.pair(.aes256GCM).near } <= 248)
     }
 
     /// As malloc counts it: the least that it gives to one of many that live at the same time, for it hands out a free

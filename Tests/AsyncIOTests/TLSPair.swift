@@ -43,10 +43,12 @@ final class TLSPair {
     func clientSays(_ text: String) { toServer += client.send(Array(text.utf8)) }
     func serverSays(_ text: String) { toClient += server.send(Array(text.utf8)) }
     func clientCloses() { toServer += client.close() }
+    func serverCloses() { toClient += server.close() }
     /// The client takes new keys and asks the server to do the same (RFC 8446 §4.6.3).
     func clientUpdatesKeys() { unsafe SSL_key_update(client.ssl, SSL_KEY_UPDATE_REQUESTED) }
 
     func injectToServer(_ bytes: [UInt8]) { toServer += bytes }
+    func injectToClient(_ bytes: [UInt8]) { toClient += bytes }
 
     /// Makes the client begin a handshake anew, as ours never would.
     func clientRenegotiates() {

@@ -14,6 +14,12 @@ struct OwnedBytes: ~Copyable {
     /// No bytes, and no memory.
     init() { unsafe base = nil }
 
+    /// No bytes, and memory for so many.
+    init(capacity: Int) {
+        self.init()
+        if capacity > 0 { _ = unsafe room(for: capacity) }
+    }
+
     deinit { unsafe free(base) }
 
     var count: Int { Int(used) }
@@ -36,8 +42,10 @@ struct OwnedBytes: ~Copyable {
     }
 
     /// Reads the bytes.
-    func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        unsafe body(UnsafeRawBufferPointer(start: base, count: count))
+    func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try unsafe body(UnsafeRawBufferPointer(start: base, count: count))
     }
 
     /// A copy of the bytes.
@@ -45,6 +53,12 @@ struct OwnedBytes: ~Copyable {
 
     /// Forgets the bytes and keeps the memory.
     mutating func removeAll() { used = 0 }
+
+    /// Forgets the bytes and overwrites them.
+    mutating func wipe() {
+        if let base = unsafe base { unsafe explicit_bzero(base, count) }
+        used = 0
+    }
 
     /// Forgets the `length` oldest bytes, of which there are so many; memory that holds none any more is freed.
     mutating func removeFirst(_ length: Int) {

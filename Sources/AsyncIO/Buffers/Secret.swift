@@ -88,3 +88,10 @@ package func wipe(_ bytes: inout [UInt8]) {
     }
     bytes = []
 }
+
+/// Overwrites a value that is nothing but bytes, such as an array in place.
+func wipe(bytesOf value: inout some BitwiseCopyable) {
+    unsafe withUnsafeMutableBytes(of: &value) { raw in
+        if let base = raw.baseAddress { unsafe explicit_bzero(base, raw.count) }
+    }
+}

@@ -43,10 +43,10 @@ final class SecureLeg: RelayHalf {
 
     override func begin(in relay: Relay) {
         super.begin(in: relay)
-        source.tls?.beginRelay()
         // What the login left behind in this side's TLS.
         var early = ByteQueue()
         source.tls?.takePlaintext(into: &early)
+        source.tls?.beginRelay()
         guard !early.isEmpty else { return }
         byteCount += UInt64(early.count)
         let opposite = opposite(in: relay)

@@ -2,8 +2,9 @@ import COpenSSL
 
 /// What was found out about the peer.
 extension TLSEngine {
-    /// What was agreed on; meaningful once the handshake is done.
+    /// What was agreed on; meaningful between the handshake's end and `concludeHandshake`.
     package var facts: TLSFacts {
+        guard let ssl = unsafe ssl else { preconditionFailure("facts of a handshake that was let go") }
         let code = unsafe SSL_get_verify_result(ssl)
         var facts = unsafe TLSFacts(
             version: String(cString: SSL_get_version(ssl)), cipher: String(cString: copenssl_cipher_name(ssl)),

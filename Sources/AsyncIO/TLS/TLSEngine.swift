@@ -8,8 +8,10 @@ import Glibc
 ///        └──────────┴── anything wrong ──▶ failed
 /// ```
 /// Everything that is fed is worked off at once, so nothing is left inside but the beginning of a record.
+///
+/// OpenSSL does the handshake. What follows it is its work, too, or that of `TLSRecords`, which hold less.
 // Safety: belongs to one connection and is used on its executor's thread; OpenSSL's object is made in
-// `init` and freed in `deinit`.
+// `init` and freed in `deinit`, or as soon as it has nothing to do any more.
 @safe
 package final class TLSEngine: @unchecked Sendable {
     package enum State: Sendable, Hashable {
@@ -24,19 +26,17 @@ package final class TLSEngine: @unchecked Sendable {
     package private(set) var state = State.handshaking
     /// A client's name for the server, by which it remembers sessions.
     let peer: String?
-    let ssl: OpaquePointer
-    /// Of a server, until the handshake is done.
-    private(set) var names: TLSServerNames?
-    /// The end of our side of the handshake, which leaves with what is said next.
-    private var heldCiphertext: [UInt8] = []
-    /// Said by the peer in one packet with the end of its handshake (nginx-mail.md §13 row 26).
-    private var earlyPlaintext: [UInt8] = []
+    /// nil once it is let go.
+    private(set) var ssl: OpaquePointer?
+    /// Until what it leaves behind is taken.
+    private(set) var handshake: TLSHandshake?
+    /// What goes on without OpenSSL behind the handshake.
+    private var records: TLSRecords?
 
     /// The server's side of a connection.
     /// - Parameter names: contexts for clients that ask for one by name (SNI).
     package convenience init(server context: TLSContext, names: TLSServerNames? = nil) {
-        self.init(context, peer: nil)
-        self.names = names
+        self.init(context, peer: nil, names)
         unsafe SSL_set_accept_state(ssl)
     }
 
@@ -67,9 +67,10 @@ package final class TLSEngine: @unchecked Sendable {
         }
     }
 
-    private init(_ context: TLSContext, peer: String?) {
+    private init(_ context: TLSContext, peer: String?, _ names: TLSServerNames? = nil) {
         self.context = context
         self.peer = peer
+        handshake = TLSHandshake(names: names)
         guard let ssl = unsafe SSL_new(context.handle), let bio = unsafe TLSScratch.makeBIO() else {
             preconditionFailure("no memory for a TLS connection")
         }
@@ -77,128 +78,71 @@ package final class TLSEngine: @unchecked Sendable {
         unsafe SSL_set_bio(ssl, bio, bio)
     }
 
-    deinit {
+    deinit { letGoOfOpenSSL() }
+
+    private func letGoOfOpenSSL() {
+        guard unsafe ssl != nil else { return }
         // Else OpenSSL would take a connection that just ended for an attack, and its session with it.
         if canSend { unsafe SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN) }
         unsafe SSL_free(ssl)
+        unsafe ssl = nil
     }
 
     /// The engine that OpenSSL calls back about: the one at work, as long as it is `ssl`'s.
     static func of(_ ssl: OpaquePointer?) -> TLSEngine? {
-        guard let engine = TLSScratch.current.engine, unsafe engine.ssl == ssl else { return nil }
+        guard let engine = TLSScratch.current.engine, let ssl = unsafe ssl, unsafe engine.ssl == ssl else { return nil }
         return engine
     }
 
     // MARK: Bytes
 
-    /// What has to be said first: a client's hello; nothing for a server.
-    package func start() -> [UInt8] {
-        guard peer != nil else { return [] }
-        let scratch = TLSScratch.current
-        return unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), to: self) { shakeHands() }
+    /// Says what has to be said first: a client's hello; nothing for a server.
+    func start(wire: inout OwnedBytes) {
+        guard peer != nil else { return }
+        unsafe TLSScratch.current.lend(TLSScratch.nothing, to: self, &wire) { shakeHands() }
     }
 
-    /// Takes what the peer has sent; plaintext is appended to `plaintext`. Returns what has to be sent to
-    /// the peer, also after a failure (an alert).
-    package func receive(_ ciphertext: RawSpan, into plaintext: inout ByteQueue) -> [UInt8] {
-        let scratch = TLSScratch.current
-        return unsafe ciphertext.withUnsafeBytes { bytes in
-            unsafe scratch.lend(bytes, to: self) {
-                if state == .handshaking { shakeHands() }
-                while mayRead(scratch), readRecord(scratch, into: &plaintext) {}
-            }
-        }
-    }
-
-    /// The same for bytes in an array.
-    func receive(_ ciphertext: [UInt8], into plaintext: inout ByteQueue) -> [UInt8] {
-        unsafe receive(ciphertext.span.bytes, into: &plaintext)
-    }
-
-    /// Encrypts `plaintext`; nothing comes out unless the connection is open or the peer's stream has ended.
-    package func send(_ plaintext: [UInt8]) -> [UInt8] {
-        guard canSend else { return [] }
-        defer { heldCiphertext = [] }
-        guard !plaintext.isEmpty else { return heldCiphertext }
-        let scratch = TLSScratch.current
-        let ciphertext = unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), to: self) {
-            var written = 0
-            let result = unsafe SSL_write_ex(ssl, plaintext, plaintext.count, &written)
-            if result != 1 { fail(.ofQueue(during: "SSL_write()")) }
-        }
-        return heldCiphertext.isEmpty ? ciphertext : heldCiphertext + ciphertext
-    }
-
-    /// Keeps what the end of the handshake left over: what has to be sent, and what the peer has said already.
-    func keep(ciphertext: [UInt8], plaintext: [UInt8]) {
-        heldCiphertext = ciphertext
-        earlyPlaintext = plaintext
-    }
-
-    /// Moves what `keep` was given to `queue`.
-    func takePlaintext(into queue: inout ByteQueue) {
-        guard !earlyPlaintext.isEmpty else { return }
-        queue.append(contentsOf: earlyPlaintext)
-        wipe(&earlyPlaintext)
-    }
-
-    // MARK: Bytes, for a relay
-
-    /// The handshake is over, and no more passwords will come: OpenSSL need not overwrite what it has decrypted any
-    /// more, and what was for the handshake alone is let go, since silence lasts for hours.
-    func beginRelay() {
-        unsafe SSL_clear_options(ssl, copenssl_cleanse_plaintext)
-        guard canSend else { return }
-        unsafe TLSScratch.current.shareBIO(with: ssl)
-        // The keys of the key exchange, 430 bytes: nothing needs them once the secrets are derived, and a private
-        // key that is gone cannot be stolen. OpenSSL keeps them to answer questions that nobody here asks.
-        unsafe TLSEngine.clear(copenssl_own_exchange_key(ssl))
-        unsafe TLSEngine.clear(copenssl_peer_exchange_key(ssl))
-    }
-
-    /// Frees what is in `key`, of which this is one reference of several, and the reference.
-    private static func clear(_ key: OpaquePointer?) {
-        guard let key = unsafe key else { return }
-        // EVP_PKEY_set_type(3): it clears "all the previous key data and methods"; some type there must be.
-        unsafe EVP_PKEY_set_type(key, EVP_PKEY_EC)
-        unsafe EVP_PKEY_free(key)
-    }
-
-    /// As `receive` above, with both kinds of bytes appended where they will be sent from.
+    /// Takes what the peer has sent. What it said is appended to `plaintext`, what has to be sent to it to `wire`, also
+    /// after a failure (an alert).
     func receive(_ ciphertext: UnsafeRawBufferPointer, plaintext: inout OwnedBytes, wire: inout OwnedBytes) {
-        let scratch = TLSScratch.current
-        unsafe scratch.lend(ciphertext, to: self, &wire) {
-            while mayRead(scratch) {
-                // A record that began before may be longer than what is left of this.
-                let room = max(1024, min(scratch.unread, 16 << 10))
-                let count = unsafe plaintext.append(upTo: room) { memory in
-                    unsafe Int(SSL_read(ssl, memory.baseAddress, Int32(clamping: memory.count)))
-                }
-                if count <= 0 { return endReading(Int32(count)) }
+        var rest = unsafe ciphertext
+        if records == nil {
+            let scratch = TLSScratch.current
+            unsafe scratch.lend(ciphertext, to: self, &wire) {
+                if state == .handshaking { shakeHands() }
+                while mayRead(scratch), read(scratch, &plaintext) {}
+                unsafe rest = scratch.takeUnread()
             }
+        }
+        guard let records, state == .open else { return }
+        do throws(TLSRecordError) {
+            if try unsafe records.receive(rest, plaintext: &plaintext) { state = .ended(isTruncated: false) }
+        } catch {
+            if case .refused(let alert) = error { records.refuse(alert, wire: &wire) }
+            fail(TLSFailure(error))
         }
     }
 
-    /// As `send` above.
+    /// Appends `plaintext`, encrypted, to `wire`: nothing unless the connection is open or the peer's stream has ended.
     func send(_ plaintext: UnsafeRawBufferPointer, wire: inout OwnedBytes) {
         guard canSend, unsafe !plaintext.isEmpty else { return }
-        let scratch = TLSScratch.current
-        unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), to: self, &wire) {
+        if let records {
+            if unsafe !records.send(plaintext, wire: &wire) { fail(.ofQueue(during: "sealing a record")) }
+            return
+        }
+        unsafe TLSScratch.current.lend(TLSScratch.nothing, to: self, &wire) {
             var written = 0
             let result = unsafe SSL_write_ex(ssl, plaintext.baseAddress, plaintext.count, &written)
             if result != 1 { fail(.ofQueue(during: "SSL_write()")) }
         }
     }
 
-    // MARK: The end
-
-    /// Says that nothing more will come (close_notify); nothing comes out where that was said or cannot be.
-    package func close() -> [UInt8] {
-        guard canSend, unsafe SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN == 0 else { return [] }
-        let scratch = TLSScratch.current
-        return unsafe scratch.lend(UnsafeRawBufferPointer(start: nil, count: 0), to: self) {
-            _ = unsafe SSL_shutdown(ssl)
-        }
+    /// Says that nothing more will come (close_notify): nothing where that was said or cannot be.
+    func close(wire: inout OwnedBytes) {
+        guard canSend else { return }
+        if let records { return records.close(wire: &wire) }
+        guard unsafe SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN == 0 else { return }
+        unsafe TLSScratch.current.lend(TLSScratch.nothing, to: self, &wire) { _ = unsafe SSL_shutdown(ssl) }
     }
 
     /// The peer's stream has ended, be it with a close_notify before or not.
@@ -210,20 +154,43 @@ package final class TLSEngine: @unchecked Sendable {
         }
     }
 
-    private var canSend: Bool {
+    var canSend: Bool {
         switch state {
         case .open, .ended: true
         case .handshaking, .failed: false
         }
     }
 
+    /// Whether there is anything for OpenSSL to read. Asked in vain, it would take a buffer of 16 KiB to find nothing.
+    private func mayRead(_ scratch: TLSScratch) -> Bool {
+        unsafe state == .open && records == nil && (scratch.unread > 0 || SSL_pending(ssl) > 0)
+    }
+
+    /// Reads at most one record's plaintext; false when there is none.
+    private func read(_ scratch: TLSScratch, _ plaintext: inout OwnedBytes) -> Bool {
+        // A record that began before may be longer than what is left of this.
+        let room = max(1024, min(scratch.unread, TLSRecords.plaintextMaximum))
+        let result = unsafe plaintext.append(upTo: room) { memory in
+            unsafe Int(SSL_read(ssl, memory.baseAddress, Int32(clamping: memory.count)))
+        }
+        if result > 0 { return true }
+        switch unsafe SSL_get_error(ssl, Int32(result)) {
+        case SSL_ERROR_WANT_READ: break
+        case SSL_ERROR_ZERO_RETURN: state = .ended(isTruncated: false)
+        default: fail(.ofQueue(during: "SSL_read()"))
+        }
+        return false
+    }
+
+    // MARK: The handshake, and what becomes of it
+
     private func shakeHands() {
         let result = unsafe SSL_do_handshake(ssl)
         if result == 1 {
             state = .open
-            names = nil
             // What failed on the way and was of no consequence must not be taken for the next call's failure.
             emptyErrorQueue()
+            if context.handsOver { unsafe records = handshake?.takeOver(ssl) }
             // From here on there may be passwords among what it decrypts. Not before: with this, OpenSSL overwrites
             // the whole of a buffer of 16 KiB each time that it has read it, which is six times in a handshake.
             unsafe SSL_set_options(ssl, copenssl_cleanse_plaintext)
@@ -239,32 +206,33 @@ package final class TLSEngine: @unchecked Sendable {
         }
     }
 
-    /// Whether there is anything to read. Asked in vain, OpenSSL would take a buffer of 16 KiB to find nothing.
-    private func mayRead(_ scratch: TLSScratch) -> Bool {
-        unsafe state == .open && (scratch.unread > 0 || SSL_pending(ssl) > 0)
+    /// Lets go of OpenSSL's object where the connection goes on without it: `facts` are not asked for any more.
+    package func concludeHandshake() {
+        if records != nil { letGoOfOpenSSL() }
     }
 
-    /// Reads at most one record's plaintext; false when there is none.
-    private func readRecord(_ scratch: TLSScratch, into plaintext: inout ByteQueue) -> Bool {
-        let buffer = unsafe scratch.plaintext
-        let count = unsafe SSL_read(ssl, buffer.baseAddress, Int32(buffer.count))
-        if count > 0 {
-            let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<Int(count)])
-            plaintext.append(unsafe RawSpan(_unsafeBytes: bytes))
-            if let base = buffer.baseAddress { unsafe explicit_bzero(base, Int(count)) }
-            return true
-        }
-        endReading(count)
-        return false
+    /// The handshake is over and what it left behind is taken, and no more passwords will come: OpenSSL need not
+    /// overwrite what it has decrypted any more, and what was for the handshake alone is let go, since silence lasts
+    /// for hours.
+    func beginRelay() {
+        handshake = nil
+        concludeHandshake()
+        guard let ssl = unsafe ssl else { return }
+        unsafe SSL_clear_options(ssl, copenssl_cleanse_plaintext)
+        guard canSend else { return }
+        unsafe TLSScratch.current.shareBIO(with: ssl)
+        // The keys of the key exchange, 430 bytes: nothing needs them once the secrets are derived, and a private
+        // key that is gone cannot be stolen. OpenSSL keeps them to answer questions that nobody here asks.
+        unsafe TLSEngine.clear(copenssl_own_exchange_key(ssl))
+        unsafe TLSEngine.clear(copenssl_peer_exchange_key(ssl))
     }
 
-    /// Finds out why there is nothing to read.
-    private func endReading(_ result: Int32) {
-        switch unsafe SSL_get_error(ssl, result) {
-        case SSL_ERROR_WANT_READ: break
-        case SSL_ERROR_ZERO_RETURN: state = .ended(isTruncated: false)
-        default: fail(.ofQueue(during: "SSL_read()"))
-        }
+    /// Frees what is in `key`, of which this is one reference of several, and the reference.
+    private static func clear(_ key: OpaquePointer?) {
+        guard let key = unsafe key else { return }
+        // EVP_PKEY_set_type(3): it clears "all the previous key data and methods"; some type there must be.
+        unsafe EVP_PKEY_set_type(key, EVP_PKEY_EC)
+        unsafe EVP_PKEY_free(key)
     }
 
     private func fail(_ failure: TLSFailure) {

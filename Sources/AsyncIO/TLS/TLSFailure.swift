@@ -41,6 +41,14 @@ package struct TLSFailure: Error, Sendable, Hashable {
 
     package static let notConfigured = TLSFailure(.notConfigured, "TLS is not configured for this connection")
 
+    /// The failure of records behind the handshake.
+    init(_ error: TLSRecordError) {
+        switch error {
+        case .refused(let alert): self.init(.peer, "record refused (\(alert.rawValue):\(alert.text))")
+        case .told(let alert): self.init(.peer, "peer sent alert (\(alert.rawValue):\(alert.text))")
+        }
+    }
+
     /// The failure that OpenSSL's error queue of this thread tells of, which is emptied.
     static func ofQueue(during call: String) -> TLSFailure {
         let first = ERR_peek_error()

@@ -1,34 +1,30 @@
 import COpenSSL
 import Glibc
 
-/// What OpenSSL reads from and writes to while an engine works: one for each thread, shared by all its engines.
+/// What engines work with: one for each thread, shared by all its engines.
 ///
 /// An engine works in one go: it lends its ciphertext, OpenSSL asks for it through a BIO of ours, and
 /// what OpenSSL says piles up here until the engine takes it. So a silent connection keeps no buffers
 /// (3.5 KB less than with memory BIOs, ring-facts.md §4).
 // Safety: reached through a thread-specific key, so no other thread ever sees it; `input` is set and
-// emptied within one call of `TLSEngine.work`, whose caller lends the memory for that long.
+// emptied within one call of `lend`, whose caller lends the memory for that long.
 @safe
 final class TLSScratch {
     /// Ciphertext that OpenSSL has not asked for yet.
-    private var input = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+    private var input = unsafe TLSScratch.nothing
     /// Where what OpenSSL says goes.
     private var output = OwnedBytes()
-    /// Memory for what a login says, used again and again.
-    private var spare = OwnedBytes()
+    /// Memory for what a login says and hears, used again and again.
+    private var wire = OwnedBytes()
+    private var plaintext = OwnedBytes(capacity: plaintextCapacity)
     /// Whose work OpenSSL does at present, and so whom it calls back about.
     private(set) var engine: TLSEngine?
-    /// Where plaintext lies between OpenSSL and its reader; the largest record fits.
-    let plaintext = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 16)
 
     /// Read from and written to by every connection whose handshake is over, which holds a reference: it keeps
     /// nothing of them. Until then each has one of its own, for OpenSSL puts a buffer in front.
     private let sharedBIO = unsafe TLSScratch.makeBIO()
 
-    deinit {
-        unsafe BIO_free(sharedBIO)
-        unsafe plaintext.deallocate()
-    }
+    deinit { unsafe BIO_free(sharedBIO) }
 
     /// The calling thread's.
     static var current: TLSScratch {
@@ -49,16 +45,7 @@ final class TLSScratch {
         return key
     }()
 
-    /// Lends `ciphertext` to OpenSSL during `body`, the work of `engine`, and returns what OpenSSL said to it.
-    func lend(_ ciphertext: UnsafeRawBufferPointer, to engine: TLSEngine, during body: () -> Void) -> [UInt8] {
-        unsafe lend(ciphertext, to: engine, &spare, during: body)
-        let said = spare.bytes
-        // A burst must not keep its memory for ever.
-        if spare.count > TLSScratch.spareMaximum { spare = OwnedBytes() } else { spare.removeAll() }
-        return said
-    }
-
-    /// The same, with what OpenSSL says appended to `wire`.
+    /// Lends `ciphertext` to OpenSSL during `body`, the work of `engine`; what OpenSSL says is appended to `wire`.
     func lend(
         _ ciphertext: UnsafeRawBufferPointer, to engine: TLSEngine, _ wire: inout OwnedBytes, during body: () -> Void
     ) {
@@ -69,14 +56,56 @@ final class TLSScratch {
         swap(&output, &wire)
         body()
         swap(&output, &wire)
-        unsafe input = UnsafeRawBufferPointer(start: nil, count: 0)
+        unsafe input = TLSScratch.nothing
         self.engine = nil
     }
+
+    /// No ciphertext.
+    static var nothing: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
 
     /// Ciphertext not read yet, in bytes.
     var unread: Int { unsafe input.count }
 
-    private static let spareMaximum = 64 << 10
+    /// The same bytes, for somebody else than OpenSSL; good for as long as they are lent.
+    func takeUnread() -> UnsafeRawBufferPointer {
+        defer { unsafe input = TLSScratch.nothing }
+        return unsafe input
+    }
+
+    // MARK: Ciphers
+
+    private var ciphers: [TLSRecordCipher?] = Array(repeating: nil, count: 2 * TLSSuite.allCases.count)
+
+    /// The thread's cipher of `suite` for one direction; nil where OpenSSL lacks it.
+    func cipher(_ suite: TLSSuite, seals: Bool) -> TLSRecordCipher? {
+        let index = 2 * Int(suite.rawValue - TLSSuite.aes128GCM.rawValue) + (seals ? 1 : 0)
+        if let known = ciphers[index] { return known }
+        ciphers[index] = TLSRecordCipher(suite, seals: seals)
+        return ciphers[index]
+    }
+
+    // MARK: Bytes of a login
+
+    /// What `body` appends.
+    func collect(_ body: (inout OwnedBytes) -> Void) -> [UInt8] {
+        body(&wire)
+        let said = wire.bytes
+        // A burst must not keep its memory for ever.
+        if wire.count > TLSScratch.wireMaximum { wire = OwnedBytes() } else { wire.removeAll() }
+        return said
+    }
+
+    /// Moves the plaintext that `body` appends to `queue`, and leaves none of it here.
+    func collectPlaintext(into queue: inout ByteQueue, _ body: (inout OwnedBytes) -> Void) {
+        body(&plaintext)
+        unsafe plaintext.withBytes { unsafe queue.append(RawSpan(_unsafeBytes: $0)) }
+        plaintext.wipe()
+    }
+
+    private static let wireMaximum = 64 << 10
+    /// What comes of a lent buffer and of a record that began before it, and room for another: what does not grow leaves
+    /// no copy of a password behind.
+    private static let plaintextCapacity = 48 << 10
 
     // MARK: The BIO
 

@@ -73,6 +73,8 @@ package struct TLSCommand: Sendable, Hashable {
 package struct TLSServerSettings: Sendable {
     package var common: TLSCommonSettings
     package var prefersOwnCiphers = false
+    /// Whether connections go on without OpenSSL behind their handshake, where they can.
+    package var handsOver = true
     /// Whether certificates are sent compressed to clients that take them so (RFC 8879), where OpenSSL can.
     package var compressesCertificates = false
     /// OpenSSL's list of groups, the most wanted first.

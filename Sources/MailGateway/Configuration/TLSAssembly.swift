@@ -56,6 +56,7 @@ struct TLSAssembly {
         settings.groups = values[TLSDirectives.curves] == "auto" ? nil : values[TLSDirectives.curves]
         settings.compressesCertificates = values[TLSDirectives.compressesCertificates]
         settings.prefersOwnCiphers = values[TLSDirectives.prefersOwnCiphers]
+        settings.handsOver = values[TLSDirectives.handover]
         settings.cache = values[TLSDirectives.sessionCache]
         settings.usesTickets = values[TLSDirectives.usesTickets]
         settings.sessionSeconds = Int(values[TLSDirectives.sessionTimeout].components.seconds)

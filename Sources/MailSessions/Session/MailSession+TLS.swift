@@ -43,6 +43,7 @@ extension MailSession {
             await linger()
             throw .tls(refusal)
         }
+        engine.concludeHandshake()
         let secured = ClientTLS(found, verification: verification, withText: server.settings.passesClientCertificate)
         facts.tls = secured
         report(.secured(secured))

@@ -200,7 +200,7 @@ struct DirectiveRow: Sendable {
         DirectiveRow(
             "ssl_conf_command", "Options PrioritizeChaCha", "Ciphersuites a", refused: "Options \"\"",
             "invalid value \"\""),
-        flag("ssl_certificate_compression"),
+        flag("ssl_certificate_compression"), flag("ssl_handover"),
         flag("auth_http_ssl_verify"), text("auth_http_ssl_trusted_certificate"), text("auth_http_ssl_name"),
         DirectiveRow("proxy_ssl", "off", refused: "x", "invalid value \"x\""), flag("proxy_ssl_verify"),
         number("proxy_ssl_verify_depth"),

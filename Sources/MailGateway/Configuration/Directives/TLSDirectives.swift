@@ -100,13 +100,19 @@ enum TLSDirectives {
         "A command for OpenSSL (SSL_CONF_cmd(3)), for instance `Ciphersuites TLS_AES_256_GCM_SHA384`. Commands that name "
             + "files are refused.")
 
+    static let handover = Setting(
+        "ssl_handover", in: [.mail, .server], .flag, default: "on",
+        "Whether connections with TLS 1.3 go on without OpenSSL's object once their handshake is done, which saves a "
+            + "silent session 13 kilobytes. The ciphers are OpenSSL's all the same. No directive of nginx.")
+
     /// All rows.
     static let rows: [Directive] = [
         startTLS.directive, certificate.directive, certificateKey.directive, passwordFile.directive,
         dhParameters.directive, curves.directive, versions.directive, ciphers.directive, prefersOwnCiphers.directive,
         sessionCache.directive, usesTickets.directive, ticketKeys.directive, sessionTimeout.directive,
         verification.directive, verificationDepth.directive, clientAuthorities.directive, trustedAuthorities.directive,
-        revocations.directive, commands.directive, compressesCertificates.directive, oldSwitch,
+        revocations.directive, commands.directive, compressesCertificates.directive, handover.directive,
+        oldSwitch,
     ]
 
     /// nginx knew it up to 1.25.0.

@@ -1,0 +1,96 @@
+import COpenSSL
+import Glibc
+
+/// What an engine has for its handshake alone, and until what that has left behind is taken.
+// Safety: belongs to one engine and is used on its thread.
+@safe
+final class TLSHandshake {
+    /// Of a server: contexts for clients that ask for one by name.
+    let names: TLSServerNames?
+    /// Of a server that goes on without OpenSSL: the secrets of both directions' keys (RFC 8446 §7.1).
+    private var secrets: (client: Secret?, server: Secret?) = (nil, nil)
+    /// Records that were sent with the server's keys: tickets. nil where nobody counts.
+    private var sentCount: UInt64?
+    /// The end of our side, which leaves with what is said next.
+    var ciphertext: [UInt8] = []
+    /// Said by the peer in one packet with the end of its side (nginx-mail.md §13 row 26).
+    var plaintext: [UInt8] = []
+
+    init(names: TLSServerNames? = nil) { self.names = names }
+
+    deinit { wipe(&plaintext) }
+
+    // MARK: Going on without OpenSSL
+
+    /// Has OpenSSL tell of the messages and records of all connections of `context`, a server's.
+    static func watch(_ context: OpaquePointer) {
+        unsafe SSL_CTX_set_msg_callback(context) { isWritten, _, type, bytes, count, ssl, _ in
+            guard let handshake = unsafe TLSEngine.of(ssl)?.handshake else { return }
+            if type == SSL3_RT_HEADER {
+                if isWritten == 1 { handshake.noteRecordSent() }
+            } else if type == SSL3_RT_HANDSHAKE, count > 0,
+                unsafe bytes?.load(as: UInt8.self) == UInt8(SSL3_MT_FINISHED)
+            {
+                unsafe TLSHandshake.listen(SSL_get_SSL_CTX(ssl))
+            }
+        }
+    }
+
+    /// Has OpenSSL tell of the next secret, that of one direction, which it makes at that direction's Finished.
+    ///
+    /// It has no function for secrets, but one for what debuggers read them from (SSL_CTX_set_keylog_callback(3)): each
+    /// is a line, which is written nowhere here. A line costs 2 µs, so none is asked for besides.
+    private static func listen(_ context: OpaquePointer?) {
+        unsafe SSL_CTX_set_keylog_callback(context) { ssl, line in
+            guard let line = unsafe line, let handshake = unsafe TLSEngine.of(ssl)?.handshake,
+                unsafe handshake.note(UnsafeRawBufferPointer(start: line, count: strlen(line)))
+            else { return }
+            unsafe SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), nil)
+        }
+    }
+
+    private func noteRecordSent() {
+        sentCount = secrets.server == nil ? 0 : (sentCount ?? 0) + 1
+    }
+
+    /// Keeps the secret in a line of the key log: a label, the client's random bytes and the secret, in hexadecimals.
+    /// False where it is another secret.
+    private func note(_ line: UnsafeRawBufferPointer) -> Bool {
+        if unsafe line.starts(with: "CLIENT_TRAFFIC_SECRET_0 ".utf8) {
+            secrets.client = unsafe TLSHandshake.secret(endOf: line)
+        } else if unsafe line.starts(with: "SERVER_TRAFFIC_SECRET_0 ".utf8) {
+            secrets.server = unsafe TLSHandshake.secret(endOf: line)
+        } else {
+            return false
+        }
+        return true
+    }
+
+    private static func secret(endOf line: UnsafeRawBufferPointer) -> Secret {
+        func value(_ digit: UInt8) -> UInt8 {
+            digit > UInt8(ascii: "9") ? (digit | 32) - 87 : digit - UInt8(ascii: "0")
+        }
+        let start = unsafe (line.lastIndex(of: UInt8(ascii: " ")) ?? -1) + 1
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity((line.count - start) / 2)
+        for index in stride(from: start, to: line.count - 1, by: 2) {
+            unsafe bytes.append(value(line[index]) << 4 | value(line[index + 1]))
+        }
+        defer { wipe(&bytes) }
+        return Secret(bytes)
+    }
+
+    /// The records behind the handshake of `ssl`, which is done; nil where OpenSSL has to go on: before TLS 1.3, with
+    /// other ciphers, with shorter records than usual (RFC 6066 §4), or where it holds something back.
+    func takeOver(_ ssl: OpaquePointer?) -> TLSRecords? {
+        guard let client = secrets.client, let server = secrets.server, let sentCount,
+            let suite = unsafe TLSSuite(rawValue: SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl))),
+            unsafe SSL_version(ssl) == TLS1_3_VERSION, unsafe SSL_has_pending(ssl) == 0,
+            unsafe [0, UInt8.max].contains(SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl))),
+            let receiving = TLSTrafficKeys(suite, secret: client),
+            let sending = TLSTrafficKeys(suite, secret: server, count: sentCount)
+        else { return nil }
+        secrets = (nil, nil)
+        return TLSRecords(receiving: receiving, sending: sending)
+    }
+}
