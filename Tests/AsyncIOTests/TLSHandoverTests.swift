@@ -4,7 +4,8 @@ import Testing
 
 @testable import AsyncIO
 
-/// When a server's connection goes on without OpenSSL behind its handshake, and that its client does not notice.
+/// When a connection goes on without OpenSSL, a server's behind its handshake and a client's behind its login, and that
+/// the other end does not notice.
 @Suite struct TLSHandoverTests {
     @Test("with each cipher, and however many tickets there are", arguments: TLSSuite.allCases, [0, 1, 5])
     func ciphers(_ suite: TLSSuite, _ tickets: Int) throws {
@@ -86,6 +87,83 @@ import Testing
         other.injectToClient([23, 3, 3, 0, 20] + [UInt8](repeating: 7, count: 20))
         other.settle()
         #expect(other.server.state == .failed(TLSFailure(.peer, "peer sent alert (20:bad record mac)")))
+    }
+
+    // MARK: Clients
+
+    @Test("a client goes on by itself behind its login, with each cipher", arguments: TLSSuite.allCases)
+    func clients(_ suite: TLSSuite) throws {
+        var fixture = TLSFixture()
+        fixture.server.handsOver = false
+        let name =
+            "TLS_\(suite.cipher.uppercased().replacing("-", with: "_"))_\(suite == .aes256GCM ? "SHA384" : "SHA256")"
+        fixture.client.common.commands = [TLSCommand(name: "Ciphersuites", value: name)]
+        let (server, client) = (try fixture.serverContext(), try fixture.clientContext())
+        for isResumed in [false, true] {
+            let pair = TLSPair(server, client).settle()
+            #expect(pair.server.facts.isResumed == isResumed)
+            for cut in [Int.max, 3] { expectExchange(pair, cut) }
+            pair.client.beginRelay()
+            #expect(unsafe pair.client.ssl == nil)
+            expectExchange(pair, .max)
+            for cut in [1, 7, Int.max] {
+                // A late ticket, and new keys that ask for ours.
+                unsafe SSL_new_session_ticket(pair.server.ssl)
+                unsafe SSL_key_update(pair.server.ssl, SSL_KEY_UPDATE_REQUESTED)
+                expectExchange(pair, cut)
+            }
+            pair.serverCloses()
+            pair.settle()
+            #expect(pair.client.state == .ended(isTruncated: false))
+        }
+    }
+
+    @Test("a client stays with OpenSSL within a record, with new keys, or where it is told to", arguments: 0..<4)
+    func clientsThatStay(_ reason: Int) throws {
+        var fixture = TLSFixture()
+        fixture.server.handsOver = false
+        fixture.client.handsOver = reason != 0
+        let pair = try fixture.pair().settle()
+        expectExchange(pair, .max)
+        switch reason {
+        case 1:
+            unsafe SSL_key_update(pair.server.ssl, SSL_KEY_UPDATE_NOT_REQUESTED)
+            expectExchange(pair, .max)
+        case 2:
+            pair.serverSays("text")
+            pair.settle(upTo: 3)
+        case 3:
+            pair.serverSays("text")
+            pair.settle(upTo: 10)
+        default: break
+        }
+        pair.client.beginRelay()
+        #expect(unsafe pair.client.ssl != nil)
+        pair.settle()
+        #expect(pair.takeClientText() == (reason < 2 ? "" : "text"))
+        expectExchange(pair, 5)
+    }
+
+    @Test("both ends without OpenSSL")
+    func bothEnds() throws {
+        let pair = try TLSFixture().pair().settle()
+        expectExchange(pair, .max)
+        pair.client.beginRelay()
+        pair.server.beginRelay()
+        for cut in [1, 1000] { expectExchange(pair, cut) }
+        pair.clientCloses()
+        pair.settle()
+        #expect(pair.server.state == .ended(isTruncated: false))
+    }
+
+    private func expectExchange(_ pair: TLSPair, _ cut: Int) {
+        for text in ["short", String(repeating: "long", count: 10_000)] {
+            pair.serverSays(text)
+            pair.settle(cut: cut)
+            pair.clientSays(text)
+            pair.settle(cut: cut)
+            #expect(pair.takeServerText() == text && pair.takeClientText() == text)
+        }
     }
 
     /// Lets both sides talk as a session and its relay do, with new keys and the end.

@@ -40,6 +40,13 @@ final class TLSPair {
         return self
     }
 
+    /// Carries so many bytes to the client, and no more.
+    func settle(upTo count: Int) {
+        let down = Array(toClient.prefix(count))
+        toClient.removeFirst(down.count)
+        toServer += client.receive(down, into: &heardByClient)
+    }
+
     func clientSays(_ text: String) { toServer += client.send(Array(text.utf8)) }
     func serverSays(_ text: String) { toClient += server.send(Array(text.utf8)) }
     func clientCloses() { toServer += client.close() }

@@ -8,15 +8,18 @@ extension TLSRecords {
     static func pair(_ suite: TLSSuite, count: UInt64 = 0) -> (near: TLSRecords, far: TLSRecords) {
         let secrets = (Hashing.random(suite.secretLength), Hashing.random(suite.secretLength))
         return (
-            TLSRecords(receiving: .of(secrets.0, suite, count), sending: .of(secrets.1, suite, count)),
-            TLSRecords(receiving: .of(secrets.1, suite, count), sending: .of(secrets.0, suite, count))
+            TLSRecords(receiving: .of(secrets.0, suite, count), sending: .of(secrets.1, suite, count), isServer: true),
+            TLSRecords(receiving: .of(secrets.1, suite, count), sending: .of(secrets.0, suite, count), isServer: false)
         )
     }
 
     /// One end, and a peer that says whatever it is told to.
-    static func forged() -> (near: TLSRecords, peer: Forger) {
+    static func forged(isServer: Bool = true) -> (near: TLSRecords, peer: Forger) {
         let secret = Hashing.random(32)
-        return (TLSRecords(receiving: .of(secret), sending: .of(Hashing.random(32))), Forger(.of(secret)))
+        return (
+            TLSRecords(receiving: .of(secret), sending: .of(Hashing.random(32)), isServer: isServer),
+            Forger(.of(secret))
+        )
     }
 
     /// What comes out of `ciphertext`, and whether the peer's stream ends there.

@@ -16,7 +16,7 @@ import Testing
         let server = TLSTrafficKeys.of(Secret(TLSRecordsTests.serverSecret))
         let serverKey = server.key.prefix(16)
         #expect(serverKey == hex("9f02283b6c9c07efc26bb9f2ac92e356"))
-        let records = TLSRecords(receiving: client, sending: server)
+        let records = TLSRecords(receiving: client, sending: server, isServer: true)
         #expect(try records.hear(TLSRecordsTests.clientRecord).text == (0..<50).map { UInt8($0) })
         #expect(try records.hear(TLSRecordsTests.clientFarewell).isEnd)
     }
@@ -110,6 +110,22 @@ import Testing
             _ = try near.hear(peer.record([24, 0, 22]))
             #expect(throws: TLSRecordError.refused(.unexpectedMessage)) { try near.hear(peer.record(second + [type])) }
         }
+    }
+
+    @Test(
+        "a client passes over tickets, in whatever pieces they come, and takes new keys",
+        arguments: [[], [1, 2, 3, 4, 5], [3004, 3007], [2000, 3005, 3014]])
+    func tickets(_ cuts: [Int]) throws {
+        let (near, peer) = TLSRecords.forged(isServer: false)
+        let messages = [4, 0, 11, 184] + [UInt8](repeating: 24, count: 3000) + [4, 0, 0, 1, 0, 4, 0, 0, 2, 1, 1]
+        for (start, end) in zip([0] + cuts, cuts + [messages.count]) {
+            #expect(try near.hear(peer.record(messages[start..<end] + [22])).text.isEmpty)
+        }
+        #expect(try near.hear(peer.record([7, 23])).text == [7])
+        #expect(try near.hear(peer.record([24, 0, 0, 1, 1, 22])).text.isEmpty)
+        peer.update()
+        #expect(try near.hear(peer.record([8, 23])).text == [8])
+        #expect(throws: TLSRecordError.refused(.decodeError)) { try near.hear(peer.record([4, 0, 0, 0, 22])) }
     }
 
     // MARK: What is refused

@@ -29,7 +29,8 @@ package final class TLSContext: @unchecked Sendable {
     package var sharedSessions: TLSSharedSessions?
     let verifies: Bool
     let reusesSessions: Bool
-    /// Whether a server's connections go on without OpenSSL behind their handshake, where they can.
+    /// Whether connections go on without OpenSSL where they can: a server's behind their handshake, a client's behind
+    /// their login.
     let handsOver: Bool
     private let ownAlgorithms: (signature: String?, key: String?)
 
@@ -50,8 +51,7 @@ package final class TLSContext: @unchecked Sendable {
             unsafe SSL_CTX_get0_certificate(builder.handle).map { unsafe TLSCertificate.algorithms(of: $0) }
             ?? (nil, nil)
         unsafe handle = builder.take()
-        // What pads records is a matter of OpenSSL's, which does not tell how.
-        handsOver = settings.handsOver && !settings.common.commands.contains { $0.name.lowercased() == "recordpadding" }
+        handsOver = settings.handsOver && !settings.common.padsRecords
         installCallbacks()
     }
 
@@ -68,7 +68,7 @@ package final class TLSContext: @unchecked Sendable {
         applicationProtocols = []
         verifies = settings.verifies
         reusesSessions = settings.reusesSessions
-        handsOver = false
+        handsOver = settings.handsOver && !settings.common.padsRecords
         ownAlgorithms = (nil, nil)
         installCallbacks()
     }
@@ -88,6 +88,7 @@ package final class TLSContext: @unchecked Sendable {
 
     private func installCallbacks() {
         unsafe copenssl_ctx_set_object(handle, Unmanaged.passUnretained(self).toOpaque())
+        if handsOver { unsafe TLSHandshake.watch(handle) }
         switch role {
         case .client:
             if reusesSessions {
@@ -99,7 +100,6 @@ package final class TLSContext: @unchecked Sendable {
             }
         case .server:
             if sharedZone != nil { installSharedCacheCallbacks() }
-            if handsOver { unsafe TLSHandshake.watch(handle) }
             if tickets != nil {
                 unsafe SSL_CTX_set_tlsext_ticket_key_evp_cb(handle) { ssl, name, iv, cipher, mac, encrypts in
                     guard let tickets = unsafe TLSContext.of(ssl)?.tickets, let name = unsafe name, let iv = unsafe iv

@@ -70,7 +70,7 @@ package final class TLSEngine: @unchecked Sendable {
     private init(_ context: TLSContext, peer: String?, _ names: TLSServerNames? = nil) {
         self.context = context
         self.peer = peer
-        handshake = TLSHandshake(names: names)
+        handshake = TLSHandshake(isServer: peer == nil, names: names)
         guard let ssl = unsafe SSL_new(context.handle), let bio = unsafe TLSScratch.makeBIO() else {
             preconditionFailure("no memory for a TLS connection")
         }
@@ -190,7 +190,8 @@ package final class TLSEngine: @unchecked Sendable {
             state = .open
             // What failed on the way and was of no consequence must not be taken for the next call's failure.
             emptyErrorQueue()
-            if context.handsOver { unsafe records = handshake?.takeOver(ssl) }
+            // A client goes on with OpenSSL until its login is over: the tickets that follow are OpenSSL's to keep.
+            if context.role == .server { takeOver() }
             // From here on there may be passwords among what it decrypts. Not before: with this, OpenSSL overwrites
             // the whole of a buffer of 16 KiB each time that it has read it, which is six times in a handshake.
             unsafe SSL_set_options(ssl, copenssl_cleanse_plaintext)
@@ -206,6 +207,10 @@ package final class TLSEngine: @unchecked Sendable {
         }
     }
 
+    private func takeOver() {
+        if context.handsOver { unsafe records = handshake?.takeOver(ssl) }
+    }
+
     /// Lets go of OpenSSL's object where the connection goes on without it: `facts` are not asked for any more.
     package func concludeHandshake() {
         if records != nil { letGoOfOpenSSL() }
@@ -215,6 +220,7 @@ package final class TLSEngine: @unchecked Sendable {
     /// overwrite what it has decrypted any more, and what was for the handshake alone is let go, since silence lasts
     /// for hours.
     func beginRelay() {
+        if records == nil, state == .open { takeOver() }
         handshake = nil
         concludeHandshake()
         guard let ssl = unsafe ssl else { return }

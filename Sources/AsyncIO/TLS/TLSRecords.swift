@@ -6,7 +6,6 @@ import Glibc
 /// What a connection needs afterwards are two sets of keys; so a silent one holds nothing else. The ciphers are
 /// OpenSSL's. Why, and where the limits are: docs/decisions/0020.
 ///
-/// A server's side: tickets are what a client gets, and a handshake message of it can but ask for new keys.
 // Safety: belongs to one engine and is used on its thread.
 @safe
 final class TLSRecords {
@@ -22,21 +21,30 @@ final class TLSRecords {
     private var sending: TLSTrafficKeys
     /// Since the last record that carried something.
     private var emptyCount: UInt8 = 0
-    /// The peer has asked for new keys: they come in front of what is said next, so that nobody makes us say more
-    /// than we are asked to say (RFC 8446 §4.6.3).
-    private var owesUpdate = false
-    private var hasSaidClose = false
+    private var marks: Marks
     /// The beginning of a record that has not arrived whole.
     private var beginning = OwnedBytes()
-    /// The same of a handshake message.
+    /// The same of a handshake message; at most its header.
     private var message: [UInt8] = []
+
+    /// What else there is to know, in one byte (SilenceTests).
+    private struct Marks: OptionSet {
+        let rawValue: UInt8
+        static let isServer = Marks(rawValue: 1)
+        /// The peer has asked for new keys: they come in front of what is said next, so that nobody makes us say more
+        /// than we are asked to say (RFC 8446 §4.6.3).
+        static let owesUpdate = Marks(rawValue: 2)
+        static let hasSaidClose = Marks(rawValue: 4)
+    }
 
     /// - Parameters:
     ///   - receiving: keys of what the peer sends.
     ///   - sending: keys of what we send.
-    init(receiving: consuming TLSTrafficKeys, sending: consuming TLSTrafficKeys) {
+    ///   - isServer: whether we are the server, to whom a client sends no tickets.
+    init(receiving: consuming TLSTrafficKeys, sending: consuming TLSTrafficKeys, isServer: Bool) {
         self.receiving = receiving
         self.sending = sending
+        marks = isServer ? .isServer : []
     }
 
     deinit {
@@ -48,7 +56,9 @@ final class TLSRecords {
 
     /// Appends `plaintext` in records to `wire`; false where OpenSSL fails, which ends the connection.
     func send(_ plaintext: UnsafeRawBufferPointer, wire: inout OwnedBytes) -> Bool {
-        if owesUpdate || sending.count >= TLSRecords.updateInterval, !updateSending(&wire) { return false }
+        if marks.contains(.owesUpdate) || sending.count >= TLSRecords.updateInterval, !updateSending(&wire) {
+            return false
+        }
         var offset = 0
         while offset < plaintext.count {
             let end = min(offset + TLSRecords.plaintextMaximum, plaintext.count)
@@ -61,8 +71,7 @@ final class TLSRecords {
 
     /// Says that nothing more will come, once.
     func close(wire: inout OwnedBytes) {
-        guard !hasSaidClose else { return }
-        hasSaidClose = true
+        guard marks.insert(.hasSaidClose).inserted else { return }
         say(.closeNotify, level: 1, &wire)
     }
 
@@ -76,7 +85,7 @@ final class TLSRecords {
 
     /// New keys for what we send, and their announcement, which asks for nothing (RFC 8446 §4.6.3).
     private func updateSending(_ wire: inout OwnedBytes) -> Bool {
-        owesUpdate = false
+        marks.remove(.owesUpdate)
         let announcement: (UInt8, UInt8, UInt8, UInt8, UInt8) = (TLSRecords.keyUpdate, 0, 0, 1, 0)
         return unsafe withUnsafeBytes(of: announcement) { unsafe seal($0, as: .handshake, &wire) } && sending.update()
     }
@@ -182,7 +191,7 @@ final class TLSRecords {
         case .applicationData: return .nothing
         case .alert: return try unsafe read(alert: content)
         case .handshake:
-            try unsafe read(message: content)
+            try unsafe read(messages: content)
             return .nothing
         case nil: throw .refused(.unexpectedMessage)
         }
@@ -199,19 +208,53 @@ final class TLSRecords {
         }
     }
 
+    private static let newSessionTicket: UInt8 = 4
     private static let keyUpdate: UInt8 = 24
 
-    /// Works off the peer's new keys, the only message that a client may send.
-    private func read(message part: UnsafeRawBufferPointer) throws(TLSRecordError) {
-        guard unsafe !part.isEmpty, message.count + part.count <= 5 else { throw .refused(.unexpectedMessage) }
-        message += unsafe Array(part)
-        guard message[0] == TLSRecords.keyUpdate else { throw .refused(.unexpectedMessage) }
-        guard message.prefix(4).elementsEqual([TLSRecords.keyUpdate, 0, 0, 1].prefix(message.count)) else {
-            throw .refused(.decodeError)
+    /// Works off handshake messages (RFC 8446 §4.6): the peer's new keys, and tickets of a server, which nobody keeps who
+    /// has logged in.
+    private func read(messages content: UnsafeRawBufferPointer) throws(TLSRecordError) {
+        guard unsafe !content.isEmpty else { throw .refused(.unexpectedMessage) }
+        var index = 0
+        while index < content.count {
+            if message.count < 4 {
+                unsafe message.append(content[index])
+                index += 1
+                try checkMessage()
+            } else if message[0] == TLSRecords.keyUpdate {
+                // What follows it has other keys, so nothing does in this record.
+                guard index == content.count - 1 else { throw .refused(.unexpectedMessage) }
+                try unsafe updateReceiving(request: content[index])
+                index += 1
+            } else {
+                // The length says from here on how much is to come.
+                let skipped = min(messageLength, content.count - index)
+                index += skipped
+                messageLength -= skipped
+            }
         }
-        guard message.count == 5 else { return }
-        guard message[4] <= 1 else { throw .refused(.illegalParameter) }
-        if message[4] == 1 { owesUpdate = true }
+    }
+
+    /// Looks at what is known of a message: at its type, and at its length once that is there.
+    private func checkMessage() throws(TLSRecordError) {
+        let isTicket = message[0] == TLSRecords.newSessionTicket && !marks.contains(.isServer)
+        guard isTicket || message[0] == TLSRecords.keyUpdate else { throw .refused(.unexpectedMessage) }
+        guard message.count == 4 else { return }
+        guard isTicket ? messageLength > 0 : messageLength == 1 else { throw .refused(.decodeError) }
+    }
+
+    /// The length in a message's header; at 0 the message is over.
+    private var messageLength: Int {
+        get { Int(message[1]) << 16 | Int(message[2]) << 8 | Int(message[3]) }
+        set {
+            message =
+                newValue == 0 ? [] : [message[0]] + [16, 8, 0].map { UInt8(truncatingIfNeeded: newValue >> $0) }
+        }
+    }
+
+    private func updateReceiving(request: UInt8) throws(TLSRecordError) {
+        guard request <= 1 else { throw .refused(.illegalParameter) }
+        if request == 1 { marks.insert(.owesUpdate) }
         message = []
         guard receiving.update() else { throw .refused(.internalError) }
     }

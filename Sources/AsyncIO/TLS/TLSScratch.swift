@@ -143,6 +143,7 @@ final class TLSScratch {
             return -1
         }
         unsafe copenssl_bio_clear_retry(bio)
+        scratch.engine?.handshake?.noteRead(taken)
         unsafe memcpy(target, source, taken)
         unsafe scratch.input = UnsafeRawBufferPointer(rebasing: scratch.input[taken...])
         return Int32(taken)

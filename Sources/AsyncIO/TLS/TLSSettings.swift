@@ -56,6 +56,9 @@ package struct TLSCommonSettings: Sendable, Hashable {
 
     /// Settings with everything else as usual.
     package init(ciphers: String) { self.ciphers = ciphers }
+
+    /// Whether OpenSSL is told to pad records, by a rule that it keeps to itself.
+    var padsRecords: Bool { commands.contains { $0.name.lowercased() == "recordpadding" } }
 }
 
 /// A command of SSL_CONF_cmd(3).
@@ -125,6 +128,8 @@ package struct TLSClientSettings: Sendable, Hashable {
     package var verifies = true
     /// Whether sessions are gone on with.
     package var reusesSessions = true
+    /// Whether connections go on without OpenSSL behind their login, where they can.
+    package var handsOver = true
 
     package init(_ common: TLSCommonSettings) { self.common = common }
 }

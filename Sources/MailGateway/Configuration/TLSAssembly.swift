@@ -141,6 +141,7 @@ struct TLSAssembly {
         var settings = TLSClientSettings(common)
         settings.verifies = values[ProxyTLSDirectives.verifies]
         settings.reusesSessions = values[ProxyTLSDirectives.reusesSessions]
+        settings.handsOver = values[ProxyTLSDirectives.handover]
         if settings.verifies {
             do throws(ConfigurationError) {
                 settings.common.authorities = try trusted(
@@ -168,6 +169,8 @@ struct TLSAssembly {
     /// TLS with an auth_http service.
     func service(named host: String, _ context: inout ParseContext) throws(ConfigurationError) -> AuthHTTPTLS {
         var settings = TLSClientSettings(TLSCommonSettings(ciphers: "DEFAULT"))
+        // Questions are all that there is; they never become a relay.
+        settings.handsOver = false
         settings.verifies = values[AuthenticatorDirectives.verifies]
         if settings.verifies {
             settings.common.authorities = try trusted(

@@ -210,7 +210,7 @@ struct DirectiveRow: Sendable {
         flag("proxy_ssl_server_name"), text("proxy_ssl_certificate"), text("proxy_ssl_certificate_key"),
         text("proxy_ssl_password_file"),
         DirectiveRow("proxy_ssl_protocols", "TLSv1.2", "TLSv1.3", refused: "TLSv9", "invalid value \"TLSv9\""),
-        text("proxy_ssl_ciphers"), flag("proxy_ssl_session_reuse"),
+        text("proxy_ssl_ciphers"), flag("proxy_ssl_session_reuse"), flag("proxy_ssl_handover"),
         DirectiveRow("proxy_ssl_conf_command", "Options a", "Options b", refused: "a \"\"", "invalid value \"\""),
         DirectiveRow("ssl", "off", refused: "on", "\"ssl\" is no directive any more"),
     ]

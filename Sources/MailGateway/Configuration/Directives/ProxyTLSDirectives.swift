@@ -55,6 +55,10 @@ enum ProxyTLSDirectives {
         "proxy_ssl_ciphers", in: [.mail, .server], .text("ciphers"), default: "DEFAULT",
         "Ciphers for TLS up to 1.2 with back-ends, in OpenSSL's form.")
 
+    static let handover = Setting(
+        "proxy_ssl_handover", in: [.mail, .server], .flag, default: "on",
+        "What `ssl_handover` is for clients, for back-ends, once the login is over.")
+
     static let reusesSessions = Setting(
         "proxy_ssl_session_reuse", in: [.mail, .server], .flag, default: "on",
         "Whether the last session with a back-end is gone on with, which makes the handshake short.")
@@ -68,5 +72,6 @@ enum ProxyTLSDirectives {
         security.directive, verifies.directive, verificationDepth.directive, trustedAuthorities.directive,
         revocations.directive, name.directive, sendsName.directive, certificate.directive, certificateKey.directive,
         passwordFile.directive, versions.directive, ciphers.directive, reusesSessions.directive, commands.directive,
+        handover.directive,
     ]
 }
