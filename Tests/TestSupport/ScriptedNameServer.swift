@@ -29,23 +29,34 @@ package final class ScriptedNameServer: Sendable {
 
     /// - Parameter answer: the messages to send, in that order.
     package init(_ answer: @escaping @Sendable (Query) -> [[UInt8]]) throws {
-        let stream = try ListeningSocket(on: .ipv4(.loopback, port: 0))
+        let (stream, datagrams) = try ScriptedNameServer.sockets()
         listener = stream.descriptor
         address = stream.address
+        self.datagrams = datagrams
         self.answer = answer
-        datagrams = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        var name = sockaddr_in()
-        name.sin_family = sa_family_t(AF_INET)
-        name.sin_port = stream.address.port.bigEndian
-        name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let status = unsafe withUnsafePointer(to: name) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe bind(datagrams, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard status == 0 else { throw IOError.last(.bind) }
         let thread = Thread { self.serve() }
         thread.start()
+    }
+
+    /// Both on one port: the first that the system gives for TCP and that no other test's question has for UDP.
+    private static func sockets() throws -> (stream: ListeningSocket, datagrams: Int32) {
+        for _ in 0..<16 {
+            let stream = try ListeningSocket(on: .ipv4(.loopback, port: 0))
+            let datagrams = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+            var name = sockaddr_in()
+            name.sin_family = sa_family_t(AF_INET)
+            name.sin_port = stream.address.port.bigEndian
+            name.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            let status = unsafe withUnsafePointer(to: name) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe bind(datagrams, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            if status == 0 { return (stream, datagrams) }
+            close(datagrams)
+            close(stream.descriptor)
+        }
+        throw IOError.last(.bind)
     }
 
     deinit {
