@@ -110,9 +110,9 @@ final class SecureLeg: RelayHalf {
     /// Nothing more will come from the other side: TLS says so behind all that came before.
     private func sayFarewell() {
         hasSaidFarewell = true
-        guard let farewell = source.tls?.close() else { return }
-        farewellCount = UInt16(farewell.count)
-        unsafe farewell.withUnsafeBytes { unsafe queue.append($0) }
+        let before = queue.count
+        source.tls?.close(wire: &queue)
+        farewellCount = UInt16(queue.count - before)
     }
 
     /// All that the other side said has left: so does its end.
