@@ -19,9 +19,11 @@ import Testing
         try expectTalk(pair, goesOnWithOpenSSL: false)
     }
 
-    @Test("without tickets, resumed, and with a client's certificate")
+    @Test("without tickets, resumed, with a client's certificate, and with a second hello")
     func handshakes() throws {
         var fixture = TLSFixture()
+        // Another group than the client has sent a share for (RFC 8446 §4.1.4).
+        fixture.server.groups = "P-384"
         fixture.server.usesTickets = false
         try expectTalk(fixture.pair().settle(), goesOnWithOpenSSL: false)
         fixture.server.usesTickets = true

@@ -5,7 +5,6 @@ import Glibc
 /// OpenSSL's object for a connection takes 13 KB, nearly all of it for the handshake, and copies what it protects twice.
 /// What a connection needs afterwards are two sets of keys; so a silent one holds nothing else. The ciphers are
 /// OpenSSL's. Why, and where the limits are: docs/decisions/0020.
-///
 // Safety: belongs to one engine and is used on its thread.
 @safe
 final class TLSRecords {

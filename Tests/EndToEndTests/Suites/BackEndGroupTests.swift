@@ -115,8 +115,9 @@ import Testing
             let moved = before.count { $0.value != during[$0.key] }
             #expect(
                 before.allSatisfy { $0.value == 3 || during[$0.key] == $0.value }, "only those of the dead one move")
-            // A quarter, and a few per cent for what 200 users make of 640 points.
-            #expect(moved > 0 && Double(moved) / Double(BackEndGroup.users) <= 0.25 + 0.08, "\(moved) of 200 moved")
+            // A quarter, and four standard deviations (0.036) of what 200 users make of 640 points, which the members'
+            // ports make differently each time. Without consistency it would be three quarters.
+            #expect(moved > 0 && Double(moved) / Double(BackEndGroup.users) <= 0.25 + 0.15, "\(moved) of 200 moved")
         }
     }
 
