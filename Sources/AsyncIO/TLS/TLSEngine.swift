@@ -127,7 +127,7 @@ package final class TLSEngine: @unchecked Sendable {
     func send(_ plaintext: UnsafeRawBufferPointer, wire: inout OwnedBytes) {
         guard canSend, unsafe !plaintext.isEmpty else { return }
         if let records {
-            if unsafe !records.send(plaintext, wire: &wire) { fail(.ofQueue(during: "sealing a record")) }
+            if unsafe !records.send(plaintext, wire: &wire) { fail(.ofQueue(during: "SSL_write()")) }
             return
         }
         unsafe TLSScratch.current.lend(TLSScratch.nothing, to: self, &wire) {

@@ -41,11 +41,11 @@ package struct TLSFailure: Error, Sendable, Hashable {
 
     package static let notConfigured = TLSFailure(.notConfigured, "TLS is not configured for this connection")
 
-    /// The failure of records behind the handshake.
+    /// The failure of records behind the handshake, in words that begin like OpenSSL's.
     init(_ error: TLSRecordError) {
         switch error {
-        case .refused(let alert): self.init(.peer, "record refused (\(alert.rawValue):\(alert.text))")
-        case .told(let alert): self.init(.peer, "peer sent alert (\(alert.rawValue):\(alert.text))")
+        case .refused(let alert): self.init(.peer, "SSL_read() failed (\(alert.text))")
+        case .told(let alert): self.init(.peer, "SSL_read() failed (SSL alert number \(alert.rawValue): \(alert.text))")
         }
     }
 
