@@ -210,38 +210,4 @@ import Testing
             #expect(throws: TLSRecordError.refused(.badRecordMAC)) { try near.hear(wire[0]) }
         }
     }
-
-    @Test(
-        "rubbish in the stream: what was said before comes out, and nothing else",
-        arguments: 1...200 as ClosedRange<UInt64>)
-    func rubbish(_ seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
-        let (near, far) = TLSRecords.pair(TLSSuite.allCases[Int(seed % 3)])
-        var (said, wire): ([UInt8], [UInt8]) = ([], [])
-        for _ in 0..<Int.random(in: 1...10, using: &random) {
-            let text = random.bytes(Int.random(in: 0...2000, using: &random))
-            said += text
-            wire += near.say(text)
-        }
-        if !wire.isEmpty, random.chance(0.9) {
-            let index = Int.random(in: 0..<wire.count, using: &random)
-            switch Int.random(in: 0..<4, using: &random) {
-            case 0: wire[index] ^= UInt8.random(in: 1...255, using: &random)
-            case 1: wire.remove(at: index)
-            case 2: wire.insert(contentsOf: random.bytes(7), at: index)
-            default: wire = random.bytes(wire.count)
-            }
-        } else {
-            wire += near.farewell()
-        }
-        var heard: [UInt8] = []
-        do throws(TLSRecordError) {
-            while !wire.isEmpty {
-                let part = Array(wire.prefix(Int.random(in: 1...3000, using: &random)))
-                wire.removeFirst(part.count)
-                if try far.hear(part, adding: &heard) { break }
-            }
-        } catch { #expect(error != .told(.closeNotify)) }
-        #expect(said.starts(with: heard))
-    }
 }

@@ -53,7 +53,7 @@ func fuzz<Subject: Dialogue>(
     words: [String], backlogMaximum: Int, answer: (Subject.Question) -> Subject.Answer,
     describe: (Subject.Outcome) -> String, _ make: () -> Subject
 ) {
-    let first = FuzzWords.seed
+    let first = SeededRandom.freshSeed
     // First of all: a trap leaves no time for it.
     print("\(Subject.self) begins with seed \(first)")
     for seed in first..<first + 500 {

@@ -28,7 +28,7 @@ struct FrontEndFuzzTests {
     ) {
         let clock = ContinuousClock()
         let end = clock.now + FrontEndFuzzTests.budget
-        var seed = FuzzWords.seed
+        var seed = SeededRandom.freshSeed
         // First of all: a trap leaves no time for it.
         print("\(mailProtocol) begins with seed \(seed)")
         repeat {

@@ -1,4 +1,3 @@
-import Glibc
 import TestSupport
 
 /// What fuzzed clients are made of: the protocols' own words, joined, repeated and spoilt.
@@ -28,12 +27,6 @@ enum FuzzWords {
         // n,a=ann,^Aauth=Bearer x^A^A and user=ann^Aauth=Bearer x^A^A
         "bixhPWFubiwBYXV0aD1CZWFyZXIgeAEB\r\n", "dXNlcj1hbm4BYXV0aD1CZWFyZXIgeAEB\r\n", "AQ==\r\n",
     ]
-
-    /// From `FUZZ_SEED`, or the time of day, so that every run tries something new.
-    static var seed: UInt64 {
-        if let text = unsafe getenv("FUZZ_SEED"), let seed = UInt64(unsafe String(cString: text)) { return seed }
-        return UInt64(UInt32(truncatingIfNeeded: time(nil))) << 20
-    }
 
     /// A client's bytes: words in a row, some of the bytes changed, dropped, doubled or moved.
     static func input(from words: [String], _ random: inout SeededRandom) -> [UInt8] {

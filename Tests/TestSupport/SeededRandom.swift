@@ -1,3 +1,5 @@
+import Glibc
+
 /// Repeatable chance: the same seed gives the same sequence (SplitMix64). Tests print their seed.
 package struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
@@ -10,6 +12,12 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
         value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
         value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
         return value ^ (value >> 31)
+    }
+
+    /// From `FUZZ_SEED`, or the time of day, so that every run tries something new.
+    package static var freshSeed: UInt64 {
+        if let text = unsafe getenv("FUZZ_SEED"), let seed = UInt64(unsafe String(cString: text)) { return seed }
+        return UInt64(UInt32(truncatingIfNeeded: time(nil))) << 20
     }
 
     /// True with the given probability, 0 to 1.
