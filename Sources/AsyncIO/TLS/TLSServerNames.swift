@@ -36,8 +36,7 @@ package struct TLSServerNames: Sendable {
     /// Gives a connection the context that its client asks for, before anything of the handshake is decided.
     static func choose(for ssl: OpaquePointer?) {
         guard let engine = unsafe TLSEngine.of(ssl), let names = engine.handshake?.names,
-            let name = unsafe askedName(ssl),
-            let chosen = names.context(for: name), chosen !== engine.context
+            let name = unsafe askedName(ssl), let chosen = names.context(for: name), chosen !== engine.context
         else { return }
         unsafe SSL_set_SSL_CTX(ssl, chosen.handle)
         // What SSL_set_SSL_CTX leaves as it was.

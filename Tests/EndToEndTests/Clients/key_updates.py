@@ -28,7 +28,6 @@ def wait(words):
 
 
 wait("* OK")
-count = 0
 # "K" asks us for new keys as well, "k" announces those of the client.
 for keys in "kK":
     say(keys)
