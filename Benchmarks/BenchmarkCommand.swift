@@ -61,8 +61,10 @@ struct Measure: ParsableCommand {
     }
 
     private func printList() {
+        let width = Scenario.all.map(\.name.count).max() ?? 0
         for scenario in Scenario.all {
-            print(scenario.name.padding(toLength: 16, withPad: " ", startingAt: 0), scenario.summary)
+            let remark = scenario.isUsual ? "" : " (with --only)"
+            print(scenario.name.padding(toLength: width, withPad: " ", startingAt: 0), scenario.summary + remark)
         }
         print("\nsystems: \(SystemUnderTest.names.joined(separator: ", "))")
     }
@@ -139,7 +141,7 @@ struct Measure: ParsableCommand {
     /// The scenarios asked for; or else all that the limit of open files allows, and the others in `remarks`.
     private func selectScenarios(_ remarks: inout [String]) throws -> [Scenario] {
         guard let only else {
-            let wanted = Scenario.all.filter { !quick || $0.load.descriptors < 5000 }
+            let wanted = Scenario.all.filter { $0.isUsual && (!quick || $0.load.descriptors < 5000) }
             let limit = Self.raiseDescriptorLimit(to: wanted.map(\.load.descriptors).max() ?? 0)
             let possible = wanted.filter { $0.load.descriptors <= limit }
             for scenario in wanted where scenario.load.descriptors > limit {
@@ -148,10 +150,13 @@ struct Measure: ParsableCommand {
             return possible
         }
         let selections = Self.words(only)
-        for selection in selections where !Scenario.all.contains(where: { $0.matches(selection) }) {
-            throw HarnessError("no scenario is called \(selection); --list shows them")
+        var names: Set<String> = []
+        for selection in selections {
+            let found = Scenario.names(selectedBy: selection)
+            guard !found.isEmpty else { throw HarnessError("no scenario is called \(selection); --list shows them") }
+            names.formUnion(found)
         }
-        let selected = Scenario.all.filter { scenario in selections.contains { scenario.matches($0) } }
+        let selected = Scenario.all.filter { names.contains($0.name) }
         let limit = Self.raiseDescriptorLimit(to: selected.map(\.load.descriptors).max() ?? 0)
         if let scenario = selected.first(where: { $0.load.descriptors > limit }) {
             throw HarnessError("\(scenario.name): \(Self.words(missing: scenario, limit))")

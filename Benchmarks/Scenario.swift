@@ -7,6 +7,8 @@ struct Scenario {
     let load: LoadPlan
     /// To what the cost is put down.
     let unit: Unit
+    /// Whether a run without `--only` has it; the others say little that these do not, and would make it too long.
+    var isUsual = true
 
     enum Unit: String {
         case session, greeting
@@ -18,9 +20,10 @@ struct Scenario {
         var plural: String { self == .mebibyte ? rawValue : rawValue + "s" }
     }
 
-    /// Names of which `--only` needs just the beginning: `login`, `relay-down`, `ping-pong`, `idle`.
-    func matches(_ selection: String) -> Bool {
-        name == selection || name.hasPrefix(selection + "-")
+    /// `selection` where one is called so, or else the names that begin so: `login`, `relay-down`, `ping-pong`, `idle`.
+    static func names(selectedBy selection: String) -> [String] {
+        let names = all.map(\.name)
+        return names.contains(selection) ? [selection] : names.filter { $0.hasPrefix(selection + "-") }
     }
 
     /// Units of cost in one unit of the load.
@@ -33,13 +36,12 @@ struct Scenario {
 
     static let all: [Scenario] = logins + relays + exchanges + silence + [churn] + company + workers
 
-    private static let logins: [Scenario] = [
-        login("login-imap", .imap, sessions: 64), login("login-pop3", .pop3, sessions: 64),
-        login("login-smtp", .smtp, sessions: 64), login("login-one", .imap, sessions: 1),
-        logged(login("login-imap", .imap, sessions: 64)),
-        login("login-tls", .imap, sessions: 64, .tls), login("login-starttls", .imap, sessions: 64, .startTLS),
-        login("login-resumed", .imap, sessions: 64, .resumed), login("login-tls-one", .imap, sessions: 1, .tls),
-    ]
+    private static let logins: [Scenario] =
+        LoadSecurity.allCases.flatMap { security in
+            [64, 1].flatMap { sessions in
+                LoadProtocol.allCases.map { login($0, sessions: sessions, security) }
+            }
+        } + [logged(login(.imap, sessions: 64))]
 
     private static let relays: [Scenario] = [
         relay("relay-down-1", .download, sessions: 1), relay("relay-down-16", .download, sessions: 16),
@@ -66,7 +68,7 @@ struct Scenario {
     ]
 
     private static let workers: [Scenario] = [
-        withWorkers(2, login("login-imap", .imap, sessions: 64)), withWorkers(2, pingPong(sessions: 64)),
+        withWorkers(2, login(.imap, sessions: 64)), withWorkers(2, pingPong(sessions: 64)),
         withWorkers(2, churn), withWorkers(5, idle(sessions: 30_000)),
     ]
 
@@ -75,14 +77,16 @@ struct Scenario {
         load: LoadPlan(work: .greeting, sessions: 64), unit: .greeting)
 
     private static func login(
-        _ name: String, _ mailProtocol: LoadProtocol, sessions: Int, _ security: LoadSecurity = .none
+        _ mailProtocol: LoadProtocol, sessions: Int, _ security: LoadSecurity = .none
     ) -> Scenario {
-        Scenario(
-            name: name,
+        let isOne = sessions == 1
+        return Scenario(
+            name: "login-\(mailProtocol.rawValue)" + (security == .none ? "" : "-\(security.rawValue)")
+                + (isOne ? "-one" : ""),
             summary: "whole \(mailProtocol.rawValue.uppercased()) sessions: connect, log in, log out, close; "
-                + (sessions == 1 ? "one at a time" : "\(sessions) at once") + words(security),
+                + (isOne ? "one at a time" : "\(sessions) at once") + words(security),
             load: LoadPlan(mailProtocol: mailProtocol, security: security, work: .session, sessions: sessions),
-            unit: .session)
+            unit: .session, isUsual: !isOne || mailProtocol == .imap && (security == .none || security == .tls))
     }
 
     /// The same with lines about each session in the log.

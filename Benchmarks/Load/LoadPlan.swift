@@ -27,13 +27,13 @@ enum LoadWork: String, ExpressibleByArgument {
 }
 
 /// How a load's connections are protected.
-enum LoadSecurity: String, ExpressibleByArgument {
+enum LoadSecurity: String, CaseIterable, ExpressibleByArgument {
     case none
     /// From the first byte, each connection with a full handshake.
     case tls
     /// From the first byte; all but the first resume the session before.
     case resumed
-    /// After STARTTLS (IMAP).
+    /// After STARTTLS, which POP3 calls STLS.
     case startTLS = "starttls"
 
     /// TLS comes before the greeting.
@@ -118,35 +118,38 @@ struct LoadScript {
 
     /// The script up to the login, or up to the farewell when the work is whole sessions.
     init(_ mailProtocol: LoadProtocol, _ security: LoadSecurity, for work: LoadWork) {
+        typealias Exchange = (line: String, reply: String)
         let greeting: String
-        var login: [(line: String, reply: String)]
-        let farewell: (line: String, reply: String)
+        let startTLS: [Exchange]
+        let login: [Exchange]
+        let farewell: Exchange
         switch mailProtocol {
         case .imap:
             greeting = "* OK"
+            startTLS = [("s STARTTLS", "s OK")]
             login = [("a LOGIN bench@example.com secret", "a OK")]
             farewell = ("b LOGOUT", "b OK")
         case .pop3:
             greeting = "+OK"
+            startTLS = [("STLS", "+OK")]
             login = [("USER bench@example.com", "+OK"), ("PASS secret", "+OK")]
             farewell = ("QUIT", "+OK")
         case .smtp:
             greeting = "220 "
-            login = [
-                ("EHLO client.example", "250 "),
-                ("AUTH PLAIN AGJlbmNoQGV4YW1wbGUuY29tAHNlY3JldA==", "235 "),
-            ]
+            let hello = (line: "EHLO client.example", reply: "250 ")
+            startTLS = [hello, ("STARTTLS", "220 ")]
+            login = [hello, ("AUTH PLAIN AGJlbmNoQGV4YW1wbGUuY29tAHNlY3JldA==", "235 ")]
             farewell = ("QUIT", "221 ")
         }
-        if security == .startTLS { login.insert(("s STARTTLS", "s OK"), at: 0) }
-        let exchanges: [(line: String, reply: String)] =
+        let preface = security == .startTLS ? startTLS : []
+        let exchanges =
             switch work {
-            case .greeting: []
-            case .session: login + [farewell]
-            case .echo, .download, .upload, .idle, .trickle: login
+            case .greeting: [Exchange]()
+            case .session: preface + login + [farewell]
+            case .echo, .download, .upload, .idle, .trickle: preface + login
             }
         replies = ([greeting] + exchanges.map(\.reply)).map { Array($0.utf8) }
         lines = exchanges.map { Array(($0.line + "\r\n").utf8) }
-        replyBeforeTLS = security == .startTLS ? 1 : nil
+        replyBeforeTLS = security == .startTLS ? preface.count : nil
     }
 }
