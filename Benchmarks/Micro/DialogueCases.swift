@@ -38,7 +38,24 @@ extension MicroBenchmark {
         ) { count in
             for _ in 0..<count { try ask(imap, "a AUTHENTICATE PLAIN AGJlbmNoQGV4YW1wbGUuY29tAHNlY3JldA==\r\n") }
         },
+        MicroBenchmark(
+            name: "log-line", summary: "the words of the line about a login, which is then written", count: 50_000
+        ) { count in
+            for _ in 0..<count {
+                guard let line = SessionLine(.loggedIn, in: loggedIn), !line.text.isEmpty else { throw unexpected }
+            }
+        },
     ]
+
+    private static let loggedIn: SessionContext = {
+        var context = SessionContext(
+            number: 1, mailProtocol: .imap, client: .ipv4(IPv4Address(192, 0, 2, 1), port: 4711),
+            listener: .ipv4(.any, port: 143))
+        context.login = Array("ann@example.com".utf8)
+        context.backEnd = .ipv4(IPv4Address(198, 51, 100, 1), port: 143)
+        context.phase = .relaying
+        return context
+    }()
 
     private static let imap: ServerSettings = {
         var settings = ServerSettings(

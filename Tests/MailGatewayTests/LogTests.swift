@@ -1,4 +1,5 @@
 import Glibc
+import MailSessions
 import Testing
 
 @testable import MailGateway

@@ -1,5 +1,6 @@
 import AsyncIO
 import Glibc
+import MailSessions
 import Testing
 
 @testable import MailGateway

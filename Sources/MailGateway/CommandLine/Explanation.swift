@@ -99,7 +99,7 @@ struct Explanation: Sendable {
                     await explain(addresses.map { $0.withPort(port ?? $0.port) }, host: name, &lines)
                 }
             } catch {
-                lines.append("\(LogText.quoted(Array(name.utf8))) could not be resolved (\(error))")
+                lines.append("\(LogText.quoted(name)) could not be resolved (\(error))")
                 lines.append("the login would be a temporary failure")
             }
         }
@@ -124,7 +124,7 @@ struct Explanation: Sendable {
         }
         explainTLS(&lines)
         for (name, failure) in await group.refresh(until: scope.executor.now + settings.timeout, in: scope) {
-            lines.append("  \(LogText.quoted(Array(name.utf8))) could not be resolved (\(failure))")
+            lines.append("  \(LogText.quoted(name)) could not be resolved (\(failure))")
         }
         var failures: [Int: BackEndProbe.Failure] = [:]
         for peer in await group.peers {

@@ -1,4 +1,5 @@
 import Glibc
+import MailSessions
 
 /// What a person reads who starts the program by hand.
 enum Terminal {

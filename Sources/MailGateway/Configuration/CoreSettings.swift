@@ -1,3 +1,5 @@
+import MailSessions
+
 /// The directives of the main level.
 struct CoreSettings: Sendable, Hashable {
     let workerProcesses: WorkerCount

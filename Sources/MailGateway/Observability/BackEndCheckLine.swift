@@ -3,7 +3,7 @@ import MailSessions
 extension SessionLog {
     /// What a check of a group's member has found out, or that it could not be made.
     func observe(_ event: BackEndChecks.Event, of group: String) {
-        let name = LogText.quoted(Array(group.utf8))
+        let name = LogText.quoted(group)
         switch event {
         case .recovered(let address):
             write(.notice, "upstream \(address) of group \(name) is healthy again")

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import MailSessions
 
 /// The error log: lines in nginx's form, to several targets, each with a least level.
 ///

@@ -1,5 +1,6 @@
 import AsyncIO
 import Glibc
+import MailSessions
 
 /// One target of a log: its descriptor or syslog server, and what it could not take.
 ///

@@ -1,5 +1,6 @@
 import AsyncIO
 import Glibc
+import MailSessions
 
 /// A syslog server, told one line per datagram (RFC 3164, in nginx's form).
 ///

@@ -1,6 +1,7 @@
 import AsyncIO
 import CLinux
 import Glibc
+import MailSessions
 
 /// The way from the command line to a running gateway: everything that can be refused, before anything is opened.
 struct Launch {
@@ -8,7 +9,7 @@ struct Launch {
 
     /// Runs the gateway; returns its exit code when it has ended, or serves in the background.
     func run() -> Int32 {
-        RuntimeTuning.apply(to: CommandLine.arguments)
+        RuntimeTuning.apply(to: Swift.CommandLine.arguments)
         ProcessSignals.prepare(for: ProcessSignals.master + [SIGWINCH])
         let program = Program()
         var log: Log?

@@ -1,5 +1,6 @@
 import AsyncIO
 import Glibc
+import MailSessions
 
 /// A configuration in force, with all it needs in this process: its logs and its sockets are open.
 struct Setup: Sendable {

@@ -1,3 +1,5 @@
+import MailSessions
+
 /// The directives of the main level, and those that may stand anywhere.
 enum CoreDirectives {
     static let workerProcesses = Setting(

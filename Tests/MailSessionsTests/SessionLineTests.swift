@@ -3,8 +3,6 @@ import Glibc
 import MailSessions
 import Testing
 
-@testable import MailGateway
-
 /// Every event of a session in nginx's words, with its level and suffix (nginx-mail.md §3.1, §11).
 @Suite struct SessionLineTests {
     private static let client = SocketAddress.ipv4(IPv4Address(192, 0, 2, 1), port: 4711)

@@ -1,11 +1,10 @@
 import AsyncIO
-import MailSessions
 
 /// One line about one event: level and text, without time and place.
-struct SessionLine {
-    let level: LogLevel
+package struct SessionLine {
+    package let level: LogLevel
     /// Message and suffix.
-    let text: String
+    package let text: String
 
     private init(_ level: LogLevel, whole text: String) {
         self.level = level
@@ -19,7 +18,7 @@ struct SessionLine {
     }
 
     /// nil for events that nginx has no line for.
-    init?(_ event: SessionEvent, in context: SessionContext) {
+    package init?(_ event: SessionEvent, in context: SessionContext) {
         let action = SessionLine.action(in: context.phase)
         let level = SessionLine.level(event)
         switch event {
@@ -35,7 +34,7 @@ struct SessionLine {
         case .limited(let limit, let zone, let isDryRun):
             let what = limit == .connections ? "connections" : "logins"
             let dryRun = isDryRun ? ", dry run," : ""
-            self.init(level, "limiting \(what)\(dryRun) by zone \(quoted(zone))", while: nil, context)
+            self.init(level, "limiting \(what)\(dryRun) by zone \(LogText.quoted(zone))", while: nil, context)
         case .secured(let tls):
             let reused = tls.isResumed ? ", reused session" : ""
             self.init(level, "SSL: \(tls.version), cipher: \(tls.cipher)\(reused)", while: action, context)
@@ -74,7 +73,7 @@ struct SessionLine {
         if context.usesStartTLS { suffix += " using starttls" }
         suffix += ", server: \(context.listener)"
         if let login = context.login, !login.isEmpty { suffix += ", login: \(LogText.quoted(login))" }
-        if let group = context.group { suffix += ", group: \(LogText.quoted(Array(group.utf8)))" }
+        if let group = context.group { suffix += ", group: \(LogText.quoted(group))" }
         if let backEnd = context.backEnd { suffix += ", upstream: \(backEnd)" }
         if !context.backEndsTried.isEmpty {
             suffix += ", tried before: " + context.backEndsTried.map(\.description).joined(separator: " ")
@@ -197,7 +196,7 @@ struct SessionLine {
         case .noBackEnd: "no \"proxy_pass\" is defined for the accounts of \"auth_file\""
         case .overloaded: "too many passwords wait to be checked"
         case .database(let place, let failure): "mysql \(place) \(text(failure))"
-        case .pam(let service, let fault): "PAM service \(quoted(service)) \(text(fault))"
+        case .pam(let service, let fault): "PAM service \(LogText.quoted(service)) \(text(fault))"
         }
     }
 
@@ -206,8 +205,8 @@ struct SessionLine {
         case .timedOut: "\(IOError.timedOut)"
         case .cancelled: "\(IOError.cancelled)"
         case .overloaded: "has too many logins waiting (auth_mysql_queue)"
-        case .unreachable(let code, let text): "cannot be reached (\(code): \(LogText.quoted(Array(text.utf8))))"
-        case .failed(let code, let text): "failed (\(code): \(LogText.quoted(Array(text.utf8))))"
+        case .unreachable(let code, let text): "cannot be reached (\(code): \(LogText.quoted(text)))"
+        case .failed(let code, let text): "failed (\(code): \(LogText.quoted(text)))"
         case .unusable(let fault): text(fault)
         }
     }
@@ -217,7 +216,7 @@ struct SessionLine {
         return switch fault {
         case .noColumns: "got an auth_mysql_query that gives no columns"
         case .unknownColumn(let name):
-            "sent a column \(LogText.quoted(Array(name.utf8))) that means nothing here; the columns are \(columns)"
+            "sent a column \(LogText.quoted(name)) that means nothing here; the columns are \(columns)"
         case .duplicateColumn(let column): "sent the column \"\(column.rawValue)\" twice"
         case .noPasswordColumn: "sent no column \"password\", without which anybody could log in"
         case .severalRows: "sent several rows for one login"
@@ -254,7 +253,7 @@ struct SessionLine {
     }
 
     /// How severe an event is: what clients do is `info`, what services and back-ends do wrong `error`.
-    static func level(_ event: SessionEvent) -> LogLevel {
+    package static func level(_ event: SessionEvent) -> LogLevel {
         switch event {
         case .authenticatorFailed(.unreachable(_, .noPlace)), .backEndFailed(.io(.noPlace)), .tooManyClients: .alert
         case .backEndFailed(.io(.timedOut)), .backEndFailed(.invalidResponse(_, isPassedOn: true)): .info

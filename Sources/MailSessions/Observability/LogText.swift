@@ -1,10 +1,10 @@
 /// Bytes from outside as text that cannot forge or break a log line (nginx-mail.md §13 row 22).
-enum LogText {
+package enum LogText {
     /// The longest excerpt, in bytes of the original.
-    static let excerptMaximum = 256
+    package static let excerptMaximum = 256
 
     /// In double quotes; control bytes, quotes, backslashes and what is not UTF-8 as `\xNN`; bounded.
-    static func quoted(_ bytes: [UInt8]) -> String {
+    package static func quoted(_ bytes: [UInt8]) -> String {
         let excerpt = bytes.prefix(excerptMaximum)
         let isText = String(validating: excerpt, as: UTF8.self) != nil
         var text: [UInt8] = [UInt8(ascii: "\"")]
@@ -20,4 +20,7 @@ enum LogText {
         text.append(UInt8(ascii: "\""))
         return String(decoding: text, as: UTF8.self) + (bytes.count > excerptMaximum ? "..." : "")
     }
+
+    /// The same for what is a string already.
+    package static func quoted(_ text: String) -> String { quoted(Array(text.utf8)) }
 }
