@@ -6,16 +6,13 @@ package enum LogText {
     /// In double quotes; control bytes, quotes, backslashes and what is not UTF-8 as `\xNN`; bounded.
     package static func quoted(_ bytes: [UInt8]) -> String {
         let excerpt = bytes.prefix(excerptMaximum)
-        let isText = String(validating: excerpt, as: UTF8.self) != nil
-        var text: [UInt8] = [UInt8(ascii: "\"")]
-        for byte in excerpt {
-            let isPlain = byte >= 0x20 && byte != 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
-            if isPlain && (isText || byte < 0x80) {
-                text.append(byte)
-            } else {
-                text += "\\x".utf8
-                text += [byte >> 4, byte & 15].map { $0 < 10 ? UInt8(ascii: "0") + $0 : UInt8(ascii: "A") + $0 - 10 }
-            }
+        var text: [UInt8] = []
+        text.reserveCapacity(excerpt.count + 2)
+        text.append(UInt8(ascii: "\""))
+        if excerpt.allSatisfy({ $0 < 0x80 && isPlain($0) }) {
+            text += excerpt
+        } else {
+            appendEscaped(excerpt, to: &text)
         }
         text.append(UInt8(ascii: "\""))
         return String(decoding: text, as: UTF8.self) + (bytes.count > excerptMaximum ? "..." : "")
@@ -23,4 +20,21 @@ package enum LogText {
 
     /// The same for what is a string already.
     package static func quoted(_ text: String) -> String { quoted(Array(text.utf8)) }
+
+    private static func appendEscaped(_ excerpt: ArraySlice<UInt8>, to text: inout [UInt8]) {
+        let isText = String(validating: excerpt, as: UTF8.self) != nil
+        for byte in excerpt {
+            if isPlain(byte) && (isText || byte < 0x80) {
+                text.append(byte)
+            } else {
+                text += "\\x".utf8
+                text += [byte >> 4, byte & 15].map { $0 < 10 ? UInt8(ascii: "0") + $0 : UInt8(ascii: "A") + $0 - 10 }
+            }
+        }
+    }
+
+    /// Neither a control byte nor one that means something within quotes.
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte != 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+    }
 }

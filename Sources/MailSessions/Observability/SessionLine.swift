@@ -14,8 +14,18 @@ package struct SessionLine {
     /// - Parameter action: the words behind "while"; nil for none.
     private init(_ level: LogLevel, _ text: String, while action: String?, _ context: SessionContext) {
         self.level = level
-        self.text = text + (action.map { " while \($0)" } ?? "") + SessionLine.suffix(in: context)
+        var line = text
+        line.reserveCapacity(SessionLine.usualLength)
+        if let action {
+            line += " while "
+            line += action
+        }
+        SessionLine.append(context, to: &line)
+        self.text = line
     }
+
+    /// Bytes that most lines stay below: what is reserved for them at once.
+    private static let usualLength = 256
 
     /// nil for events that nginx has no line for.
     package init?(_ event: SessionEvent, in context: SessionContext) {
@@ -67,18 +77,29 @@ package struct SessionLine {
         }
     }
 
-    /// What is known of the session, in nginx's order.
-    private static func suffix(in context: SessionContext) -> String {
-        var suffix = ", client: \(context.client.hostText)"
-        if context.usesStartTLS { suffix += " using starttls" }
-        suffix += ", server: \(context.listener)"
-        if let login = context.login, !login.isEmpty { suffix += ", login: \(LogText.quoted(login))" }
-        if let group = context.group { suffix += ", group: \(LogText.quoted(group))" }
-        if let backEnd = context.backEnd { suffix += ", upstream: \(backEnd)" }
-        if !context.backEndsTried.isEmpty {
-            suffix += ", tried before: " + context.backEndsTried.map(\.description).joined(separator: " ")
+    /// Appends what is known of the session, in nginx's order.
+    private static func append(_ context: SessionContext, to line: inout String) {
+        line += ", client: "
+        line += context.client.hostText
+        if context.usesStartTLS { line += " using starttls" }
+        line += ", server: "
+        line += context.listener.description
+        if let login = context.login, !login.isEmpty {
+            line += ", login: "
+            line += LogText.quoted(login)
         }
-        return suffix
+        if let group = context.group {
+            line += ", group: "
+            line += LogText.quoted(group)
+        }
+        if let backEnd = context.backEnd {
+            line += ", upstream: "
+            line += backEnd.description
+        }
+        if !context.backEndsTried.isEmpty {
+            line += ", tried before: "
+            line += context.backEndsTried.map(\.description).joined(separator: " ")
+        }
     }
 
     // MARK: Words
