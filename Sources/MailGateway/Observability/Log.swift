@@ -64,7 +64,10 @@ final class Log: Sendable {
     }
 
     /// `pid#tid: `, which begins every message.
-    static var place: String { "\(getpid())#\(clinux_gettid()): " }
+    static var place: String { "\(process)#\(clinux_gettid()): " }
+
+    /// Asked once: no process of ours goes on as two.
+    private static let process = getpid()
 
     /// Opens the files anew, after they were moved away (USR1); what cannot be opened keeps the old file.
     ///

@@ -101,7 +101,9 @@ extension LogFile.State {
             second = now
             secondText = LogFile.localTime(now)
         }
-        var line = Array(secondText.utf8)
+        var line: [UInt8] = []
+        line.reserveCapacity(secondText.utf8.count + message.utf8.count + 1)
+        line.append(contentsOf: secondText.utf8)
         line.append(contentsOf: message.utf8)
         if line.count >= Log.lineMaximum {
             var end = Log.lineMaximum - 1
