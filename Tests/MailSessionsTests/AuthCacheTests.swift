@@ -56,7 +56,7 @@ import Testing
             switch try await authenticator.decide(login.attempt, of: login.client, in: scope, report: { _ in }) {
             case .accept(_, let credentials):
                 let password = credentials.password.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "none"
-                let isOwn = credentials.password === login.attempt.password
+                let isOwn = credentials.password == login.attempt.password
                 return "accept \(password)\(isOwn ? ", the client's own" : "")"
             case .refuse(_, _, let wait, _): return "refuse \(wait.map { "\($0)" } ?? "for good")"
             case .unknown: return "unknown"

@@ -83,8 +83,10 @@
                 unsafe (pointers + index).initialize(to: UnsafePointer(messages + index))
             }
             var given: UnsafeMutablePointer<pam_response>?
-            let status = unsafe PAMConversation.answerPrompts(
-                Int32(styles.count), pointers, &given, Unmanaged.passUnretained(password).toOpaque())
+            let status = unsafe withUnsafePointer(to: password) {
+                unsafe PAMConversation.answerPrompts(
+                    Int32(styles.count), pointers, &given, UnsafeMutableRawPointer(mutating: $0))
+            }
             guard status == PAM_SUCCESS else {
                 #expect(status == PAM_CONV_ERR)
                 let isEmpty = unsafe given == nil

@@ -73,17 +73,19 @@ enum TLSCertificate {
         // Without a passphrase OpenSSL's own answer would be to ask at the terminal.
         for passphrase in passphrases.isEmpty ? [Secret([])] : passphrases {
             ERR_clear_error()
-            let key = unsafe withBIO(over: content) { bio in
-                unsafe PEM_read_bio_PrivateKey(
-                    bio, nil,
-                    { buffer, size, _, context in
-                        guard let context = unsafe context, let buffer = unsafe buffer else { return -1 }
-                        let passphrase = unsafe Unmanaged<Secret>.fromOpaque(context).takeUnretainedValue()
-                        guard !passphrase.isEmpty, passphrase.count <= Int(size) else { return -1 }
-                        let target = unsafe UnsafeMutableRawBufferPointer(start: buffer, count: Int(size))
-                        unsafe passphrase.withBytes { unsafe target.copyMemory(from: $0) }
-                        return Int32(passphrase.count)
-                    }, Unmanaged.passUnretained(passphrase).toOpaque())
+            let key = unsafe withUnsafePointer(to: passphrase) { passphrase in
+                unsafe withBIO(over: content) { bio in
+                    unsafe PEM_read_bio_PrivateKey(
+                        bio, nil,
+                        { buffer, size, _, context in
+                            guard let context = unsafe context, let buffer = unsafe buffer else { return -1 }
+                            let passphrase = unsafe context.assumingMemoryBound(to: Secret.self).pointee
+                            guard !passphrase.isEmpty, passphrase.count <= Int(size) else { return -1 }
+                            let target = unsafe UnsafeMutableRawBufferPointer(start: buffer, count: Int(size))
+                            unsafe passphrase.withBytes { unsafe target.copyMemory(from: $0) }
+                            return Int32(passphrase.count)
+                        }, UnsafeMutableRawPointer(mutating: passphrase))
+                }
             }
             if let key = unsafe key { return unsafe key }
         }

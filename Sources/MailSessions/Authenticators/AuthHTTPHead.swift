@@ -48,7 +48,7 @@ struct AuthHTTPHead: Sendable {
         defer { sawFirstLine = true }
         let hasReturn = input.firstIndex(of: ASCII.cr, to: length) != nil
         try unsafe input.withBytes(in: 0..<length) { (line) throws(AuthHTTPFault) in
-            let isStatus = unsafe !sawFirstLine && line.starts(with: "HTTP/".utf8)
+            let isStatus = unsafe !sawFirstLine && line.prefix(5).isExactly("HTTP/")
             guard !hasReturn else { throw isStatus ? .response : .header }
             if isStatus { try unsafe takeStatusLine(line) } else { try unsafe takeHeader(line) }
         }
@@ -59,7 +59,7 @@ struct AuthHTTPHead: Sendable {
 
     private mutating func takeStatusLine(_ text: some RandomAccessCollection<UInt8>) throws(AuthHTTPFault) {
         let version = text.prefix { $0 != ASCII.space }
-        persists = version.elementsEqual("HTTP/1.1".utf8)
+        persists = version.isExactly("HTTP/1.1")
         let digits = text.dropFirst(version.count).drop { $0 == ASCII.space }.prefix { $0 != ASCII.space }
         guard digits.count == 3, let code = number(digits), code >= 100 else { throw .response }
         status = code
@@ -67,11 +67,11 @@ struct AuthHTTPHead: Sendable {
     }
 
     private mutating func takeHeader(_ text: some RandomAccessCollection<UInt8>) throws(AuthHTTPFault) {
-        let name = text.prefix { $0 != UInt8(ascii: ":") }
-        guard let first = name.first, first.isLetter || first.isDigit,
-            name.allSatisfy({ $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "-") })
+        let name = text.prefix { $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "-") }
+        let rest = text[name.endIndex...]
+        guard let first = name.first, first != UInt8(ascii: "-"), rest.isEmpty || rest.first == UInt8(ascii: ":")
         else { throw .header }
-        let value = trimmed(text.dropFirst(name.count + 1))
+        let value = trimmed(rest.dropFirst())
         switch CaselessText(name) {
         case "AUTH-STATUS": takeDecision(value)
         case "AUTH-SERVER": server = Array(value)
@@ -105,9 +105,9 @@ struct AuthHTTPHead: Sendable {
         case .absent, .accept: break
         }
         decision =
-            if value.elementsEqual("OK".utf8) {
+            if value.isExactly("OK") {
                 .accept
-            } else if value.elementsEqual("WAIT".utf8) {
+            } else if value.isExactly("WAIT") {
                 .wait
             } else {
                 .refuse(ReplyLine(bytes: Array(value)).excerpt)

@@ -37,10 +37,9 @@ package enum PAMCode {
 
         /// Asks the service of `question`, which the caller has found to be one of the configuration's.
         package static func hold(_ question: PAMQuestion) -> PAMAnswer {
-            let password = question.password
-            return withExtendedLifetime(password) {
+            unsafe withUnsafePointer(to: question.password) { password in
                 var callback = unsafe pam_conv(
-                    conv: answerPrompts, appdata_ptr: Unmanaged.passUnretained(password).toOpaque())
+                    conv: answerPrompts, appdata_ptr: UnsafeMutableRawPointer(mutating: password))
                 var started: OpaquePointer?
                 let status = unsafe withCString(question.user) { user in
                     unsafe pam_start_confdir(
@@ -117,7 +116,7 @@ package enum PAMCode {
                 guard let messages = unsafe messages, let responses = unsafe responses, let appdata = unsafe appdata,
                     (1...PAM_MAX_NUM_MSG).contains(count)
                 else { return PAM_CONV_ERR }
-                let password = unsafe Unmanaged<Secret>.fromOpaque(appdata).takeUnretainedValue()
+                let password = unsafe appdata.assumingMemoryBound(to: Secret.self).pointee
                 // libpam and the modules free these, so they come from malloc(3).
                 guard
                     let answers = unsafe calloc(Int(count), MemoryLayout<pam_response>.stride)?

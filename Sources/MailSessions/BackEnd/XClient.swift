@@ -55,7 +55,7 @@ enum XClient {
 
     private static func address(_ address: SocketAddress) -> String {
         switch address {
-        case .ipv4(let host, _): "\(host)"
+        case .ipv4(let host, _): host.description
         case .ipv6(let host, _): "IPV6:\(host)"
         // Postfix knows no unix clients.
         case .unix: "[UNAVAILABLE]"
@@ -66,13 +66,15 @@ enum XClient {
 extension [UInt8] {
     /// RFC 3461 §4: what is not printable, `+` and `=` become `+XX`, so that a login stays one attribute.
     mutating func append(xtext bytes: some Collection<UInt8>) {
+        // Nearly always: in one piece.
+        guard bytes.contains(where: { !$0.isXtext }) else { return append(contentsOf: bytes) }
         for byte in bytes {
-            switch byte {
-            case 0x21...0x7E where byte != UInt8(ascii: "+") && byte != UInt8(ascii: "="): append(byte)
-            default:
-                append(UInt8(ascii: "+"))
-                appendHexadecimal(byte)
+            guard !byte.isXtext else {
+                append(byte)
+                continue
             }
+            append(UInt8(ascii: "+"))
+            appendHexadecimal(byte)
         }
     }
 
@@ -84,5 +86,12 @@ extension [UInt8] {
     mutating func appendHexadecimal(_ byte: UInt8) {
         append(hexadecimal: byte >> 4)
         append(hexadecimal: byte & 15)
+    }
+}
+
+extension UInt8 {
+    /// What stands for itself in RFC 3461's xtext.
+    fileprivate var isXtext: Bool {
+        (0x21...0x7E).contains(self) && self != UInt8(ascii: "+") && self != UInt8(ascii: "=")
     }
 }

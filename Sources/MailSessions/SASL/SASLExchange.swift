@@ -54,9 +54,7 @@ package struct SASLExchange: Sendable {
     /// Takes the client's answer to the last challenge, still in base64.
     mutating func respond(_ response: Secret) -> Progress {
         if response.equals([UInt8(ascii: "*")]) { return .failed(nil) }
-        var encoded = response.bytes
-        defer { wipe(&encoded) }
-        guard var decoded = Base64.decode(encoded) else {
+        guard var decoded = unsafe response.withBytes({ unsafe Base64.decode($0) }) else {
             return .failed(.invalidBase64(mechanism: mechanism.rawValue))
         }
         defer { wipe(&decoded) }

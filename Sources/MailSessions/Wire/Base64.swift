@@ -29,7 +29,7 @@ package enum Base64 {
     }
 
     /// What `text` stands for, or nil if it is not exactly base64. The caller wipes secrets.
-    package static func decode(_ text: [UInt8]) -> [UInt8]? {
+    package static func decode(_ text: some RandomAccessCollection<UInt8>) -> [UInt8]? {
         let padded = text.suffix(2).count { $0 == padding }
         guard padded == 0 ? text.count % 4 != 1 : text.count % 4 == 0 else { return nil }
         var result: [UInt8] = []

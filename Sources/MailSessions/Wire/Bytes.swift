@@ -62,6 +62,11 @@ extension Collection<UInt8> {
     /// Whether the text is `word`, written in capitals; the text may use small letters.
     package func equals(_ word: StaticString) -> Bool { count == word.utf8CodeUnitCount && begins(with: word) }
 
+    /// Whether the text is `word`, where capitals and small letters are told apart.
+    package func isExactly(_ word: StaticString) -> Bool {
+        count == word.utf8CodeUnitCount && word.withUTF8Buffer { unsafe elementsEqual($0) }
+    }
+
     /// The same with each control byte replaced by a space, fit to stand in one line of a reply.
     package var withoutControls: [UInt8] { map { $0.isControl ? ASCII.space : $0 } }
 }

@@ -18,8 +18,11 @@ package struct CommandLine: Sendable {
         line = input.secret(in: 0..<length)
         // A line that begins with a space has an empty verb, which nobody knows.
         verbEnd = CommandLine.endOfWord(in: input, from: 0, length)
-        let isWord = (0..<verbEnd).allSatisfy { input[$0].isLetter }
-        verb = isWord ? input[0..<verbEnd].asciiUppercased : ""
+        verb = unsafe input.withBytes(in: 0..<verbEnd) { word in
+            unsafe word.allSatisfy(\.isLetter) ? word.asciiUppercased : ""
+        }
+        // As many as most commands have.
+        words.reserveCapacity(2)
         var offset = verbEnd
         while true {
             while offset < length, input[offset] == ASCII.space { offset += 1 }
