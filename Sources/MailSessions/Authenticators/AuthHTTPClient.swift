@@ -49,29 +49,35 @@ package struct AuthHTTPClient: Authenticator {
         for _ in 0...AuthHTTPClient.waitsMaximum {
             let found = try await ask(attempt, of: client, in: scope, report)
             address = found.address
-            switch found.answer {
-            case .success(let server, let login, let password, let smtpAuth, let tls):
-                guard server != nil || hasBackEnd else { throw .fault(found.address, .missingServerOrPort) }
-                var credentials = BackEndCredentials(
-                    login: login ?? attempt.login, password: password, smtpAuth: smtpAuth)
-                takeClients(attempt, into: &credentials)
-                credentials.security = tls.security
-                credentials.certificateName = tls.certificateName
-                return .accept(server ?? .configured, credentials)
-            case .refusal(let text, let code, let wait, let challenge):
-                return .refuse(text: text, code: code, wait: wait, challenge: challenge)
-            case .invalid(let fault):
-                throw .fault(found.address, fault)
-            case .waitAndRetry(let pause):
-                do throws(IOError) {
-                    try await scope.executor.sleep(until: scope.executor.now + pause, scope: scope)
-                } catch {
-                    throw .unreachable(found.address, error)
-                }
+            guard case .waitAndRetry(let pause) = found.answer else { return try decision(found, on: attempt) }
+            do throws(IOError) {
+                try await scope.executor.sleep(until: scope.executor.now + pause, scope: scope)
+            } catch {
+                throw .unreachable(found.address, error)
             }
         }
         guard let address else { preconditionFailure("asked nobody") }
         throw .endlessWait(address)
+    }
+
+    // Not inlined, as in `MailSession`: what is worked out without waiting is not for the frame that waits.
+    @inline(never)
+    private func decision(
+        _ found: Answer, on attempt: LoginAttempt
+    ) throws(AuthenticatorFailure) -> LoginDecision {
+        switch found.answer {
+        case .success(let server, let login, let password, let smtpAuth, let tls):
+            guard server != nil || hasBackEnd else { throw .fault(found.address, .missingServerOrPort) }
+            var credentials = BackEndCredentials(login: login ?? attempt.login, password: password, smtpAuth: smtpAuth)
+            takeClients(attempt, into: &credentials)
+            credentials.security = tls.security
+            credentials.certificateName = tls.certificateName
+            return .accept(server ?? .configured, credentials)
+        case .refusal(let text, let code, let wait, let challenge):
+            return .refuse(text: text, code: code, wait: wait, challenge: challenge)
+        case .invalid(let fault): throw .fault(found.address, fault)
+        case .waitAndRetry: preconditionFailure("who is told to wait waits")
+        }
     }
 
     /// Where the service names no password, the client's own is the back-end's, and its token where that may go
@@ -104,10 +110,7 @@ package struct AuthHTTPClient: Authenticator {
             if let last { report(last) }
             do throws(AuthenticatorFailure) {
                 let found = try await ask(service, about: attempt, of: client, in: scope, report)
-                // A page about the server's own misfortune is no answer.
-                if case .invalid(.status(let status)) = found.answer, (500...599).contains(status) {
-                    throw AuthenticatorFailure.fault(found.address, .status(status))
-                }
+                if let fault = found.answer.misfortune { throw AuthenticatorFailure.fault(found.address, fault) }
                 if services.count > 1 { await service.recover() }
                 return found
             } catch {
@@ -142,40 +145,45 @@ package struct AuthHTTPClient: Authenticator {
             addresses = known
             if let failure { report(.unresolved(service.settings.host, failure)) }
         }
-        if let (connection, address) = service.kept.take(to: addresses) {
-            var exchange = AuthHTTPExchange(request(to: service, about: attempt, of: client))
-            do throws(IOError) {
-                let socket = Socket(connection, scope: scope)
-                let answer = try await converse(&exchange, over: socket, address, service, deadline)
-                return Answer(answer: answer, address: address)
-            } catch {
-                guard error.isLossOfConnection, !exchange.hasAnswer else { throw .unreachable(address, error) }
-            }
-        }
+        var kept = service.kept.take(to: addresses)
+        var tried = 0
         var last: AuthenticatorFailure?
-        for (index, address) in addresses.enumerated() {
-            if let last { report(last) }
-            // An address that swallows everything leaves time for those behind it.
-            let share = max(.zero, (deadline - scope.executor.now) / (addresses.count - index))
+        while tried < addresses.count {
+            let known = kept.take()
+            let address = known?.address ?? addresses[tried]
             var exchange = AuthHTTPExchange(request(to: service, about: attempt, of: client))
             do throws(IOError) {
-                let socket = try await Dialer.connect(
-                    to: address, deadline: scope.executor.now + share, scope: scope, budget: budget)
-                if let tls = service.settings.tls {
-                    try await socket.secure(
-                        by: tls.context, peer: "\(address)", name: tls.name, sendsName: true, deadline: deadline)
+                let socket: Socket
+                if let known {
+                    socket = Socket(known.connection, scope: scope)
+                } else {
+                    if let last { report(last) }
+                    // An address that swallows everything leaves time for those behind it.
+                    let share = max(.zero, (deadline - scope.executor.now) / (addresses.count - tried))
+                    socket = try await Dialer.connect(
+                        to: address, deadline: scope.executor.now + share, scope: scope, budget: budget)
+                    if let tls = service.settings.tls {
+                        try await socket.secure(
+                            by: tls.context, peer: "\(address)", name: tls.name, sendsName: true, deadline: deadline)
+                    }
                 }
                 let answer = try await converse(&exchange, over: socket, address, service, deadline)
                 return Answer(answer: answer, address: address)
             } catch {
+                guard known == nil else {
+                    guard error.isLossOfConnection, !exchange.hasAnswer else { throw .unreachable(address, error) }
+                    continue
+                }
                 last = .unreachable(address, error)
                 guard error != .cancelled, error != .noPlace, scope.executor.now < deadline else { break }
+                tried += 1
             }
         }
         guard let last else { preconditionFailure("a service has an address") }
         throw last
     }
 
+    @inline(never)
     private func request(
         to service: AuthHTTPService, about attempt: LoginAttempt, of client: ClientFacts
     ) -> AuthHTTPRequest {
@@ -195,6 +203,15 @@ package struct AuthHTTPClient: Authenticator {
         // Bytes behind an answer would be taken for the next one's.
         if outcome.isReusable, exchange.input.isEmpty { service.kept.keep(socket.handle, to: address) }
         return outcome.answer
+    }
+}
+
+extension AuthHTTPAnswer {
+    /// A page about the server's own misfortune, which is no answer.
+    fileprivate var misfortune: AuthHTTPFault? {
+        @inline(never) get {
+            if case .invalid(.status(500...599)) = self, case .invalid(let fault) = self { fault } else { nil }
+        }
     }
 }
 

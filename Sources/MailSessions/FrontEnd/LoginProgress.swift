@@ -28,7 +28,7 @@ package struct LoginProgress: Sendable {
         case over(FrontEndOutcome)
     }
 
-    private(set) var settings: ServerSettings
+    private(set) var settings: FrontEndSettings
     var stage = Stage.greeting
     var lines: LineFramer
     var salts: SaltFactory
@@ -45,7 +45,7 @@ package struct LoginProgress: Sendable {
 
     /// The progress of a client that was just accepted.
     init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory) {
-        self.settings = settings
+        self.settings = FrontEndSettings(settings)
         self.isSecure = isSecure
         self.salts = salts
         lines = LineFramer(bareLineFeed: settings.bareLineFeed)
@@ -85,7 +85,7 @@ package struct LoginProgress: Sendable {
 
     /// Another server's from here on; what was counted stays counted.
     mutating func goOn(by settings: ServerSettings) {
-        self.settings = settings
+        self.settings = FrontEndSettings(settings)
         lines = LineFramer(bareLineFeed: settings.bareLineFeed)
         salts.serverName = settings.name
     }

@@ -11,7 +11,19 @@ package struct ClientFacts: Sendable {
     /// The addresses of a PROXY header, whether they are believed or not.
     package var proxyAddresses: ProxyAddresses?
     /// Its TLS, nil on a plain connection.
-    package var tls: ClientTLS?
+    package var tls: ClientTLS? {
+        get { connection?.tls }
+        set { connection = newValue.map(SecureConnection.init) }
+    }
+    private var connection: SecureConnection?
+
+    /// Apart from the rest, of which it would be most: facts are handed on from one wait to the next, each of which has
+    /// room for them.
+    private final class SecureConnection: Sendable {
+        let tls: ClientTLS
+
+        init(_ tls: ClientTLS) { self.tls = tls }
+    }
 
     package init(address: SocketAddress, localAddress: SocketAddress) {
         self.address = address

@@ -68,6 +68,7 @@ package final class MailServer: Sendable {
 
 extension CommandFrontEnd {
     /// The client's side of a new session with `server`; `isSecure` where it begins with TLS.
+    @inline(never)
     init(for server: MailServer, isSecure: Bool) {
         self.init(
             settings: server.settings, isSecure: isSecure,

@@ -75,6 +75,10 @@ package actor MailSession {
         conclude()
     }
 
+    // What a session works out without waiting is, where it needs large values for it, in functions that are not
+    // inlined: those values would otherwise be in the frame of a function that waits (docs/performance.md).
+
+    @inline(never)
     func report(_ event: SessionEvent) { server.observer.observe(event, in: context) }
 
     // MARK: Login
@@ -128,6 +132,7 @@ package actor MailSession {
     /// - Parameters:
     ///   - peer: the other end of the connection.
     ///   - addresses: of a PROXY header.
+    @inline(never)
     func factsOfClient(at peer: SocketAddress, _ addresses: ClientFacts.ProxyAddresses?) -> ClientFacts {
         let isBelieved = addresses != nil && server.settings.realIPFrom.contains(peer)
         context.client = isBelieved ? addresses?.source ?? peer : peer
@@ -161,6 +166,7 @@ package actor MailSession {
         }
     }
 
+    @inline(never)
     private func checkAccess() throws(SessionEnd) {
         guard !server.settings.access.admit(context.client) else { return }
         report(.accessDenied)
@@ -195,16 +201,33 @@ package actor MailSession {
 
     // MARK: The client
 
-    /// A login that the authenticator has accepted.
-    struct Request {
-        var attempt: LoginAttempt
+    /// A login that the authenticator has accepted; one for all who wait with it.
+    final class Request: Sendable {
+        let attempt: LoginAttempt
         /// Not `configured`: what is configured is known by then.
-        var backEnd: BackEndChoice
-        var credentials: BackEndCredentials
+        let backEnd: BackEndChoice
+        let credentials: BackEndCredentials
         /// What the front-end knows that the back-end needs.
-        var context = ReplyContext()
+        let context: ReplyContext
         /// What the client has said behind it.
-        var leftover: [UInt8] = []
+        let leftover: [UInt8]
+
+        init(attempt: LoginAttempt, backEnd: BackEndChoice, credentials: BackEndCredentials) {
+            self.attempt = attempt
+            self.backEnd = backEnd
+            self.credentials = credentials
+            context = ReplyContext()
+            leftover = []
+        }
+
+        /// The same, once the front-end is done.
+        init(_ accepted: Request, context: ReplyContext, leftover: [UInt8]) {
+            attempt = accepted.attempt
+            backEnd = accepted.backEnd
+            credentials = accepted.credentials
+            self.context = context
+            self.leftover = leftover
+        }
     }
 
     /// - Parameter early: what the client has said already.
@@ -237,10 +260,8 @@ package actor MailSession {
         }
         switch outcome {
         case .accepted(let context):
-            guard var request = accepted.take() else { preconditionFailure("accepted by nobody") }
-            request.context = context
-            request.leftover = frontEnd.input.takeAll()
-            return request
+            guard let accepted else { preconditionFailure("accepted by nobody") }
+            return Request(accepted, context: context, leftover: frontEnd.input.takeAll())
         case .quit: throw .quit
         case .unavailable: throw .unavailable
         case .limited:
@@ -255,11 +276,13 @@ package actor MailSession {
         }
     }
 
+    @inline(never)
     private func take(_ note: FrontEndNote) {
         if case .rejectedBeforeGreeting = note { context.phase = .delayingGreeting }
         report(.note(note))
     }
 
+    @inline(never)
     func clientFailed(_ error: IOError, saysFarewell: Bool = true) -> SessionEnd {
         switch error {
         case .timedOut:
@@ -276,6 +299,7 @@ package actor MailSession {
     }
 
     /// Says why the client must go, if it can be said: never in clear to a client of TLS.
+    @inline(never)
     func sayFarewell(_ reason: Farewell) {
         guard !beginsWithTLS || client.handle.tls != nil else { return }
         client.sendAtOnce(server.farewell(reason))
@@ -287,34 +311,59 @@ package actor MailSession {
     ) async throws(IOError) -> Verdict {
         context.phase = .askingAuthenticator
         defer { context.phase = .authenticating }
-        guard let attempt = attempt.identified(by: facts.tls, server.settings.clientIdentity) else {
-            let text = Array("No verified SSL certificate".utf8)
-            report(.loginRefused(text: text))
-            return .refuse(text: text)
-        }
-        context.login = attempt.login
+        guard let attempt = identified(attempt, facts) else { return .refuse(text: MailSession.certificateMissing) }
+        let decision: LoginDecision
         do throws(AuthenticatorFailure) {
-            let decision = try await server.authenticator.decide(attempt, of: facts, in: client.scope) { failure in
+            decision = try await server.authenticator.decide(attempt, of: facts, in: client.scope) { failure in
                 report(.authenticatorFailed(failure))
             }
-            switch decision {
-            case .accept(let choice, var credentials):
-                let isClients = credentials.password.map { !$0.isEmpty && $0 == attempt.password } ?? false
-                credentials.areClients = isClients && server.settings.proxy.master == nil
-                accepted = Request(attempt: attempt, backEnd: try backEnd(choice), credentials: credentials)
-                context.login = credentials.login
-                return .accept
-            case .refuse(let text, let code, let wait, let challenge):
-                report(.loginRefused(text: text))
-                return .refuse(text: text, code: code, wait: wait, challenge: challenge)
-            case .unknown: preconditionFailure("the chain knows whoever nobody knows")
-            }
         } catch {
-            // The end of the worker is no fault of the authenticator's.
-            if error.isCancellation { throw .cancelled }
-            report(.authenticatorFailed(error))
-            return .unavailable
+            return try verdict(after: error)
         }
+        return try verdict(on: attempt, decision, &accepted)
+    }
+
+    private static let certificateMissing = Array("No verified SSL certificate".utf8)
+
+    /// The attempt with the name that the client's certificate proves, where that is its password; nil where none does.
+    @inline(never)
+    private func identified(_ attempt: LoginAttempt, _ facts: ClientFacts) -> LoginAttempt? {
+        guard let attempt = attempt.identified(by: facts.tls, server.settings.clientIdentity) else {
+            report(.loginRefused(text: MailSession.certificateMissing))
+            return nil
+        }
+        context.login = attempt.login
+        return attempt
+    }
+
+    @inline(never)
+    private func verdict(
+        on attempt: LoginAttempt, _ decision: LoginDecision, _ accepted: inout Request?
+    ) throws(IOError) -> Verdict {
+        switch decision {
+        case .accept(let choice, var credentials):
+            let isClients = credentials.password.map { !$0.isEmpty && $0 == attempt.password } ?? false
+            credentials.areClients = isClients && server.settings.proxy.master == nil
+            do throws(AuthenticatorFailure) {
+                accepted = Request(attempt: attempt, backEnd: try backEnd(choice), credentials: credentials)
+            } catch {
+                return try verdict(after: error)
+            }
+            context.login = credentials.login
+            return .accept
+        case .refuse(let text, let code, let wait, let challenge):
+            report(.loginRefused(text: text))
+            return .refuse(text: text, code: code, wait: wait, challenge: challenge)
+        case .unknown: preconditionFailure("the chain knows whoever nobody knows")
+        }
+    }
+
+    @inline(never)
+    private func verdict(after failure: AuthenticatorFailure) throws(IOError) -> Verdict {
+        // The end of the worker is no fault of the authenticator's.
+        if failure.isCancellation { throw .cancelled }
+        report(.authenticatorFailed(failure))
+        return .unavailable
     }
 
     private func backEnd(_ choice: BackEndChoice) throws(AuthenticatorFailure) -> BackEndChoice {

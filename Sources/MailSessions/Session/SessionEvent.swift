@@ -13,7 +13,7 @@ package enum SessionEvent: Sendable {
     /// A limit is reached in this zone. `isDryRun`: and the client is served all the same.
     case limited(ClientLimit, zone: String, isDryRun: Bool)
     /// A TLS handshake with the client is done.
-    case secured(ClientTLS)
+    indirect case secured(ClientTLS)
     /// The client's name is not known (SMTP, with a `resolver`).
     case clientNameFailed(ClientNameFailure)
     /// Something the client did that is worth a line.
