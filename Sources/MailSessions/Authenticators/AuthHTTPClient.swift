@@ -151,7 +151,7 @@ package struct AuthHTTPClient: Authenticator {
         while tried < addresses.count {
             let known = kept.take()
             let address = known?.address ?? addresses[tried]
-            var exchange = AuthHTTPExchange(request(to: service, about: attempt, of: client))
+            var exchange = question(to: service, about: attempt, of: client)
             do throws(IOError) {
                 let socket: Socket
                 if let known {
@@ -184,13 +184,13 @@ package struct AuthHTTPClient: Authenticator {
     }
 
     @inline(never)
-    private func request(
+    private func question(
         to service: AuthHTTPService, about attempt: LoginAttempt, of client: ClientFacts
-    ) -> AuthHTTPRequest {
+    ) -> AuthHTTPExchange {
         var request = AuthHTTPRequest(
             service.template, mailProtocol: mailProtocol, attempt: attempt, client: client)
         request.needsPassword = needsPassword(attempt)
-        return request
+        return AuthHTTPExchange(request)
     }
 
     @inline(__always)

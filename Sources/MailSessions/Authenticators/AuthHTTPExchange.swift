@@ -39,6 +39,7 @@ package struct AuthHTTPExchange: Dialogue {
 
     package mutating func resume(_ answer: Never) {}
 
+    @inline(never)
     package mutating func next() -> Step<Never, Never, AuthHTTPOutcome> {
         while true {
             switch part {

@@ -27,7 +27,8 @@ package struct SMTPBackEnd: BackEndLogin {
     private let envelope: SMTPEnvelope
     private let client: ClientFacts
     private let serverName: String
-    private let proxy: ProxySettings
+    private let policy: XClientPolicy
+    private let logsInWithPassword: Bool
     /// What proves the login; nil where nobody logs in.
     private var proof: BackEndProof?
 
@@ -73,11 +74,12 @@ package struct SMTPBackEnd: BackEndLogin {
         envelope = context.envelope
         self.client = client
         serverName = settings.name
-        proxy = settings.proxy
+        policy = settings.proxy.xclient
+        logsInWithPassword = credentials.smtpAuth ?? settings.proxy.smtpAuth
         mustStartTLS = (credentials.security ?? settings.proxy.tls.security) == .startTLS
         replies = ReplyFramer(maximum: settings.proxy.buffer)
         state = .greeting
-        if authenticates { proof = BackEndProof(credentials, proxy) }
+        if authenticates { proof = BackEndProof(credentials, settings.proxy) }
         if !isSendable { state = .over(.unsendableCredentials) }
     }
 
@@ -119,8 +121,6 @@ package struct SMTPBackEnd: BackEndLogin {
         }
     }
 
-    private var logsInWithPassword: Bool { credentials.smtpAuth ?? proxy.smtpAuth }
-
     private var authenticates: Bool { logsInWithPassword && envelope.recipient == nil }
 
     /// Whether the login needs to know what the back-end offers.
@@ -154,7 +154,7 @@ package struct SMTPBackEnd: BackEndLogin {
         replies.restart()
         guard isExpected(text) else {
             if case .introduction = state, text.begins(with: "5") { return hello() }
-            if case .hello = state, proxy.xclient == .automatic, !envelope.isExtended, !mustStartTLS {
+            if case .hello = state, policy == .automatic, !envelope.isExtended, !mustStartTLS {
                 // EHLO was for our question only.
                 state = .plainHello
                 return .line("HELO ", serverName.utf8)
@@ -190,7 +190,7 @@ package struct SMTPBackEnd: BackEndLogin {
             state = .agreed
             return nil
         case .hello:
-            if offers == nil, proxy.xclient != .off { offers = XClient.offers(in: reply) }
+            if offers == nil, policy != .off { offers = XClient.offers(in: reply) }
             guard let command = xclient(to: XClient.offers(in: reply)) else { return logIn(offer: reply) }
             state = .xclient
             return command
@@ -223,7 +223,7 @@ package struct SMTPBackEnd: BackEndLogin {
     /// XCLIENT, if it is to be said to a back-end that offers this.
     private func xclient(to offers: @autoclosure () -> BackEndOffers) -> [UInt8]? {
         let login = logsInWithPassword ? [] : credentials.login
-        switch proxy.xclient {
+        switch policy {
         case .off: return nil
         case .on: return XClient.command(client: client, login: login)
         case .automatic:
@@ -245,7 +245,7 @@ package struct SMTPBackEnd: BackEndLogin {
 
     private mutating func hello() -> [UInt8] {
         state = .hello
-        let isExtended = proxy.xclient != .off || envelope.isExtended || mustStartTLS || needsOffer
+        let isExtended = policy != .off || envelope.isExtended || mustStartTLS || needsOffer
         return .line(isExtended ? "EHLO " : "HELO ", serverName.utf8)
     }
 

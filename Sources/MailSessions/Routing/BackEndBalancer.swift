@@ -90,6 +90,7 @@ package struct BackEndBalancer: Sendable {
     // MARK: A choice
 
     /// The next peer for a session; nil when none is left. The session then takes a place of `connections`.
+    @inline(never)
     package mutating func choose(
         _ walk: inout BackEndWalk, at now: Instant, random: inout some RandomNumberGenerator
     ) -> Peer? {

@@ -148,13 +148,12 @@ extension MailSession {
     private func reach(
         _ candidate: BackEndRoute.Candidate, _ request: Request, _ facts: ClientFacts, _ patience: Instant
     ) async throws(FailedAttempt) -> Socket {
-        let proxy = server.settings.proxy
-        let limit = min(patience, client.executor.now + proxy.connectTimeout)
+        let limit = min(patience, client.executor.now + server.settings.proxy.connectTimeout)
         do throws(IOError) {
             let socket = try await Dialer.connect(
-                to: candidate.address, from: proxy.source, deadline: limit, scope: client.scope,
+                to: candidate.address, from: server.settings.proxy.source, deadline: limit, scope: client.scope,
                 holding: candidate.places)
-            if let version = proxy.proxyProtocol {
+            if let version = server.settings.proxy.proxyProtocol {
                 context.phase = .sendingProxyHeader
                 try await socket.send(ProxyProtocolHeader.bytes(version, for: facts), deadline: limit)
             }
@@ -172,10 +171,8 @@ extension MailSession {
         _ type: Back.Type, at place: Place, _ request: Request, _ facts: ClientFacts, _ deadline: Instant
     ) async throws(FailedAttempt) -> Login {
         let (socket, candidate) = (place.socket, place.candidate)
-        let known = Back.usesOffers ? offers(of: candidate, request) : []
-        var login = Back(
-            credentials: request.credentials, context: request.context, settings: server.settings, client: facts,
-            offers: known)
+        var login: Back = login(at: candidate, request, facts)
+        let known = login.offers
         // Also where the login fails, so that nobody is asked twice.
         defer { if let found = login.offers, found != known { keep(found, of: candidate, request) } }
         let outcome: BackEndOutcome
@@ -191,11 +188,32 @@ extension MailSession {
                     return nil
                 })
         } catch {
-            if context.phase != .handshakingWithBackEnd { context.phase = .loggingInAtBackEnd(login.activity) }
-            let afterwards: FailedAttempt.Meaning = error.isLossOfConnection ? .lost : .end
-            let meaning = error.isOurs ? .end : login.hasSentCredentials ? afterwards : .noService
-            throw FailedAttempt(failure: .io(error), meaning: meaning)
+            throw failure(of: login, after: error)
         }
+        return try result(of: &login, outcome, request, over: socket)
+    }
+
+    @inline(never)
+    private func login<Back: BackEndLogin>(
+        at candidate: BackEndRoute.Candidate, _ request: Request, _ facts: ClientFacts
+    ) -> Back {
+        Back(
+            credentials: request.credentials, context: request.context, settings: server.settings, client: facts,
+            offers: Back.usesOffers ? offers(of: candidate, request) : [])
+    }
+
+    @inline(never)
+    private func failure<Back: BackEndLogin>(of login: Back, after error: IOError) -> FailedAttempt {
+        if context.phase != .handshakingWithBackEnd { context.phase = .loggingInAtBackEnd(login.activity) }
+        let afterwards: FailedAttempt.Meaning = error.isLossOfConnection ? .lost : .end
+        let meaning = error.isOurs ? .end : login.hasSentCredentials ? afterwards : .noService
+        return FailedAttempt(failure: .io(error), meaning: meaning)
+    }
+
+    @inline(never)
+    private func result<Back: BackEndLogin>(
+        of login: inout Back, _ outcome: BackEndOutcome, _ request: Request, over socket: Socket
+    ) throws(FailedAttempt) -> Login {
         context.phase = .loggingInAtBackEnd(login.activity)
         let meaning: FailedAttempt.Meaning = login.hasSentCredentials ? .answer : .noService
         switch outcome {
@@ -223,6 +241,7 @@ extension MailSession {
         return server.offers.offers(at: place(of: candidate, request), now: client.executor.now)
     }
 
+    @inline(never)
     private func keep(_ offers: BackEndOffers, of candidate: BackEndRoute.Candidate, _ request: Request) {
         server.offers.keep(offers, of: place(of: candidate, request), now: client.executor.now)
     }

@@ -95,7 +95,8 @@ package actor MailSession {
     @inline(__always)
     private func establish() async throws(SessionEnd) -> Login {
         var early = ByteQueue()
-        var facts = try await identify(&early)
+        let addresses = expectsProxyHeader ? try await receiveProxyHeader(&early) : nil
+        var facts = factsOfClient(at: context.client, addresses)
         try checkAccess()
         try checkConnectionLimits()
         if beginsWithTLS { try await secureClient(early.takeAll(), &facts) }
@@ -120,15 +121,8 @@ package actor MailSession {
 
     // MARK: Who the client is
 
-    /// What is known of the client before it speaks; the address it came to is asked for only where it is told on.
-    /// - Parameter early: gets what came behind the PROXY header.
-    @inline(__always)
-    private func identify(_ early: inout ByteQueue) async throws(SessionEnd) -> ClientFacts {
-        let addresses = expectsProxyHeader ? try await receiveProxyHeader(&early) : nil
-        return factsOfClient(at: context.client, addresses)
-    }
-
-    /// The same by the rules of `server`.
+    /// What is known of the client before it speaks, by the rules of `server`; the address it came to is asked for only
+    /// where it is told on.
     /// - Parameters:
     ///   - peer: the other end of the connection.
     ///   - addresses: of a PROXY header.
@@ -143,6 +137,7 @@ package actor MailSession {
         return facts
     }
 
+    /// - Parameter early: gets what came behind the header.
     private func receiveProxyHeader(_ early: inout ByteQueue) async throws(SessionEnd) -> ClientFacts.ProxyAddresses? {
         context.phase = .readingProxyHeader
         defer { context.phase = .greeting }
@@ -221,6 +216,7 @@ package actor MailSession {
         }
 
         /// The same, once the front-end is done.
+        @inline(never)
         init(_ accepted: Request, context: ReplyContext, leftover: [UInt8]) {
             attempt = accepted.attempt
             backEnd = accepted.backEnd

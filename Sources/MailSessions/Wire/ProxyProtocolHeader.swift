@@ -7,6 +7,7 @@ package enum ProxyProtocolHeader {
 
     /// The bytes to send before anything else.
     /// - Parameter client: its address is the source, the address it connected to the destination.
+    @inline(never)
     package static func bytes(_ version: ProxyProtocolVersion, for client: ClientFacts) -> [UInt8] {
         let addresses = Addresses(client.address, client.localAddress)
         return switch version {
