@@ -8,7 +8,8 @@ final class LoadClient: EventHandler {
         case handshaking(Int)
         /// Waiting for `generator.script.replies[index]`.
         case inScript(Int)
-        case loggedIn
+        /// For an exchange: logged in, or all that it shall be.
+        case ready
         /// Waiting for so many bytes.
         case awaitingBytes(Int)
     }
@@ -41,7 +42,7 @@ final class LoadClient: EventHandler {
         unitStart = now()
         switch generator.plan.work {
         case .session, .greeting: open()
-        case .echo, .idle, .download, .upload, .trickle: token < 0 ? open() : beginExchange()
+        case .echo, .idle, .greeted, .download, .upload, .trickle: token < 0 ? open() : beginExchange()
         }
     }
 
@@ -64,6 +65,7 @@ final class LoadClient: EventHandler {
         let bytes = generator.plan.transferBytes
         switch generator.plan.work {
         case .session, .greeting, .trickle: preconditionFailure("this work has no exchanges")
+        case .greeted: endUnit()
         case .echo, .idle:
             state = .awaitingBytes(Self.echoLine.count)
             send(Self.echoLine)
@@ -128,7 +130,7 @@ final class LoadClient: EventHandler {
     private func advance(_ count: Int) {
         switch state {
         case .closed, .handshaking: break
-        case .loggedIn: fail("bytes that nobody asked for")
+        case .ready: fail("bytes that nobody asked for")
         case .inScript(let index): readReply(index, residue.count + count)
         case .awaitingBytes(let expected):
             guard count <= expected else { return fail("more bytes than were asked for") }
@@ -166,7 +168,7 @@ final class LoadClient: EventHandler {
     }
 
     private func endUnit() {
-        if !generator.plan.work.isWholeSession { state = .loggedIn }
+        if !generator.plan.work.isWholeSession { state = .ready }
         if generator.shouldGoOn(afterUnitSince: unitStart) { begin() }
     }
 

@@ -80,7 +80,7 @@ final class LoadGenerator {
 
     private func measure() throws(HarnessError) {
         let start = now()
-        if plan.work != .idle {
+        if !plan.work.isSilence {
             isMeasuring = true
             deadline = start + duration
             active = clients.count

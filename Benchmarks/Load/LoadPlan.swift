@@ -19,11 +19,16 @@ enum LoadWork: String, ExpressibleByArgument {
     case upload
     /// A logged-in session that stays silent after one echo.
     case idle
+    /// Not logged in yet: silent behind the greeting.
+    case greeted
     /// Not logged in yet: a byte now and then (`SlowClients`).
     case trickle
 
     /// Whether a unit opens and closes its own connection.
     var isWholeSession: Bool { self == .session || self == .greeting }
+
+    /// Whether nothing happens in a session once it is set up.
+    var isSilence: Bool { self == .idle || self == .greeted }
 }
 
 /// How a load's connections are protected.
@@ -144,7 +149,7 @@ struct LoadScript {
         let preface = security == .startTLS ? startTLS : []
         let exchanges =
             switch work {
-            case .greeting: [Exchange]()
+            case .greeting, .greeted: [Exchange]()
             case .session: preface + login + [farewell]
             case .echo, .download, .upload, .idle, .trickle: preface + login
             }

@@ -11,6 +11,8 @@ struct HAProxyDialect: ServerDialect {
 
     func serves(_ scenario: Scenario) -> Bool {
         guard scenario.load.security == .none || scenario.load.security == .tls else { return false }
+        // Its sessions have a back-end from the beginning.
+        if scenario.load.work == .greeted { return false }
         // Its threads share the open files of one process: it cannot hold more by having more of them.
         if scenario.load.workers > 1, scenario.unit == .idleSession { return false }
         switch scenario.unit {
