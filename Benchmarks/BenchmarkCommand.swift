@@ -110,7 +110,7 @@ struct Measure: ParsableCommand {
         for _ in 0..<(rounds ?? (quick ? 1 : 3)) {
             for system in systems {
                 do throws(HarnessError) {
-                    let sample = try laboratory.measure(scenario, system, milliseconds: quick ? 500 : 1500)
+                    let sample = try laboratory.measure(scenario, system, milliseconds: quick ? 500 : 1250)
                     report.add(sample, scenario, system)
                 } catch {
                     throw HarnessError("\(scenario.name): \(error)")

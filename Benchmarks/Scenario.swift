@@ -90,7 +90,10 @@ struct Scenario {
             summary: "whole \(mailProtocol.rawValue.uppercased()) sessions: connect, log in, log out, close; "
                 + (isOne ? "one at a time" : "\(sessions) at once") + words(security),
             load: LoadPlan(mailProtocol: mailProtocol, security: security, work: .session, sessions: sessions),
-            unit: .session, isUsual: !isOne || mailProtocol == .imap && (security == .none || security == .tls))
+            unit: .session,
+            isUsual: isOne
+                ? mailProtocol == .imap && (security == .none || security == .tls)
+                : mailProtocol == .imap || security == .none || security == .tls)
     }
 
     /// The same with lines about each session in the log.
