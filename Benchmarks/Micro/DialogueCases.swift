@@ -39,7 +39,7 @@ extension MicroBenchmark {
             for _ in 0..<count { try ask(imap, "a AUTHENTICATE PLAIN AGJlbmNoQGV4YW1wbGUuY29tAHNlY3JldA==\r\n") }
         },
         MicroBenchmark(
-            name: "log-line", summary: "the words of the line about a login, which is then written", count: 50_000
+            name: "log-line", summary: "the words of the line about a login, without writing it", count: 50_000
         ) { count in
             for _ in 0..<count {
                 guard let line = SessionLine(.loggedIn, in: loggedIn), !line.text.isEmpty else { throw unexpected }

@@ -210,7 +210,7 @@ extension AuthHTTPAnswer {
     /// A page about the server's own misfortune, which is no answer.
     fileprivate var misfortune: AuthHTTPFault? {
         @inline(never) get {
-            if case .invalid(.status(500...599)) = self, case .invalid(let fault) = self { fault } else { nil }
+            if case .invalid(let fault) = self, case .status(500...599) = fault { fault } else { nil }
         }
     }
 }

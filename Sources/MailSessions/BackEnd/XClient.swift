@@ -69,12 +69,12 @@ extension [UInt8] {
         // Nearly always: in one piece.
         guard bytes.contains(where: { !$0.isXtext }) else { return append(contentsOf: bytes) }
         for byte in bytes {
-            guard !byte.isXtext else {
+            if byte.isXtext {
                 append(byte)
-                continue
+            } else {
+                append(UInt8(ascii: "+"))
+                appendHexadecimal(byte)
             }
-            append(UInt8(ascii: "+"))
-            appendHexadecimal(byte)
         }
     }
 

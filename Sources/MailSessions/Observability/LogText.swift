@@ -28,7 +28,7 @@ package enum LogText {
                 text.append(byte)
             } else {
                 text += "\\x".utf8
-                text += [byte >> 4, byte & 15].map { $0 < 10 ? UInt8(ascii: "0") + $0 : UInt8(ascii: "A") + $0 - 10 }
+                text.appendHexadecimal(byte)
             }
         }
     }
