@@ -324,7 +324,8 @@ extension ParityExchange {
         - another authorisation identity [plain]
         C a AUTHENTICATE PLAIN \b{bob\0ann\0pass} | b NOOP
         - a line end in a password goes in a literal
-        C a AUTHENTICATE PLAIN \b{\0ann\0pa\r\nss} | b NOOP
+        P2 a AUTHENTICATE PLAIN \b{\0ann\0pa\r\nss}
+        C b NOOP
         - a line end in a user [control]
         C a AUTHENTICATE PLAIN \b{\0an\r\nn\0pass} | b NOOP
         - cancelled {log-cancel}
