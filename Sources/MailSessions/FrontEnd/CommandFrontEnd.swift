@@ -4,8 +4,11 @@ import AsyncIO
 ///
 /// The protocol's own part reads a command and answers it; errors, SASL, verdicts and TLS are here.
 package protocol CommandFrontEnd: FrontEnd {
-    /// The client's side of a new session; `isSecure` where it begins with TLS.
-    init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory)
+    /// The client's side of a new session.
+    /// - Parameters:
+    ///   - isSecure: the connection began with TLS.
+    ///   - greeting: what the client was greeted with already; nil where that is still to be done.
+    init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory, greeting: Greeting?)
 
     /// What is not the protocol's own.
     var progress: LoginProgress { get set }
@@ -17,7 +20,7 @@ package protocol CommandFrontEnd: FrontEnd {
     /// For the back-end, after the login.
     var replyContext: ReplyContext { get }
 
-    /// Says the greeting, or whatever has to come before it.
+    /// Does what comes before the first command: greets, and whatever has to come before that.
     mutating func greet()
     /// Reads and answers one command; false if it is not complete yet.
     mutating func readCommand() -> Bool
@@ -30,6 +33,11 @@ package protocol CommandFrontEnd: FrontEnd {
 }
 
 extension CommandFrontEnd {
+    /// The client's side of a session in which nothing was said yet.
+    package init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory) {
+        self.init(settings: settings, isSecure: isSecure, salts: salts, greeting: nil)
+    }
+
     package mutating func next() -> Step<LoginAttempt, FrontEndNote, FrontEndOutcome> {
         while true {
             if let action = progress.takeAction() { return action }

@@ -11,9 +11,8 @@ package struct IMAPFrontEnd: CommandFrontEnd {
     /// Of the command at hand; nil before the first and where none could be read.
     private var tag: [UInt8]?
 
-    /// - Parameter isSecure: the connection began with TLS.
-    package init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory) {
-        progress = LoginProgress(settings: settings, isSecure: isSecure, salts: salts)
+    package init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory, greeting: Greeting?) {
+        progress = LoginProgress(settings: settings, isSecure: isSecure, salts: salts, isGreeted: greeting != nil)
         commands = IMAPCommandFramer(maximum: settings.clientBuffer, bareLineFeed: settings.bareLineFeed)
     }
 
@@ -61,7 +60,7 @@ package struct IMAPFrontEnd: CommandFrontEnd {
     }
 
     package mutating func greet() {
-        say("* OK IMAP4 ready")
+        say(progress.makeGreeting().line)
         progress.stage = .commands
     }
 

@@ -29,7 +29,7 @@ package struct LoginProgress: Sendable {
     }
 
     private(set) var settings: FrontEndSettings
-    var stage = Stage.greeting
+    var stage: Stage
     var lines: LineFramer
     var salts: SaltFactory
     /// Whether the bytes arrive through TLS.
@@ -43,9 +43,10 @@ package struct LoginProgress: Sendable {
     /// The mechanism of the last ones, if they were a token.
     private(set) var bearer: BearerMechanism?
 
-    /// The progress of a client that was just accepted.
-    init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory) {
+    /// The progress of a client that has said nothing yet.
+    init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory, isGreeted: Bool) {
         self.settings = FrontEndSettings(settings)
+        stage = isGreeted ? .commands : .greeting
         self.isSecure = isSecure
         self.salts = salts
         lines = LineFramer(bareLineFeed: settings.bareLineFeed)
@@ -56,6 +57,11 @@ package struct LoginProgress: Sendable {
 
     /// Credentials are refused until TLS is there.
     var demandsTLS: Bool { settings.startTLS == .only && !isSecure }
+
+    /// A greeting for the client.
+    mutating func makeGreeting() -> Greeting {
+        Greeting(of: settings.mailProtocol, name: settings.name, mechanisms: settings.mechanisms, salts: &salts)
+    }
 
     /// Takes the oldest action.
     mutating func takeAction() -> Action? {

@@ -20,10 +20,9 @@ package struct POP3FrontEnd: LineFrontEnd {
     /// Of the greeting, for APOP; nil where nothing needs it.
     private var greetingSalt: [UInt8]?
 
-    /// - Parameter isSecure: the connection began with TLS.
-    package init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory) {
-        progress = LoginProgress(settings: settings, isSecure: isSecure, salts: salts)
-        if !settings.mechanisms.isDisjoint(with: [.apop, .cramMD5]) { greetingSalt = progress.salts.next() }
+    package init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory, greeting: Greeting?) {
+        progress = LoginProgress(settings: settings, isSecure: isSecure, salts: salts, isGreeted: greeting != nil)
+        greetingSalt = greeting?.salt
     }
 
     package var challengePrefix: String { "+ " }
@@ -62,8 +61,9 @@ package struct POP3FrontEnd: LineFrontEnd {
     }
 
     package mutating func greet() {
-        let salt = greetingSalt.map { [ASCII.space] + $0 } ?? []
-        say(.line(Array("+OK POP3 ready".utf8) + salt))
+        let greeting = progress.makeGreeting()
+        greetingSalt = greeting.salt
+        say(greeting.line)
         progress.stage = .commands
     }
 

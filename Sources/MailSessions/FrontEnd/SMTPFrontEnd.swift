@@ -12,9 +12,8 @@ package struct SMTPFrontEnd: LineFrontEnd {
     /// The pause in front of the greeting was made.
     private var hasDelayedGreeting = false
 
-    /// - Parameter isSecure: the connection began with TLS.
-    package init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory) {
-        progress = LoginProgress(settings: settings, isSecure: isSecure, salts: salts)
+    package init(settings: ServerSettings, isSecure: Bool, salts: SaltFactory, greeting: Greeting?) {
+        progress = LoginProgress(settings: settings, isSecure: isSecure, salts: salts, isGreeted: greeting != nil)
     }
 
     package var challengePrefix: String { "334 " }
@@ -67,7 +66,7 @@ package struct SMTPFrontEnd: LineFrontEnd {
                 return progress.act(.pauseUnlessInput(settings.greetingDelay))
             }
         }
-        say("220 " + settings.name + " ESMTP ready")
+        say(progress.makeGreeting().line)
         progress.stage = .commands
     }
 

@@ -67,13 +67,26 @@ package final class MailServer: Sendable {
 }
 
 extension CommandFrontEnd {
-    /// The client's side of a new session with `server`; `isSecure` where it begins with TLS.
+    /// The client's side of a session with `server`; `isSecure` where it begins with TLS.
+    /// - Parameter greeting: what the client was greeted with already.
     @inline(never)
-    init(for server: MailServer, isSecure: Bool) {
-        self.init(
-            settings: server.settings, isSecure: isSecure,
-            salts: SaltFactory(serverName: server.settings.name) { _ in .fresh })
+    init(for server: MailServer, isSecure: Bool, greeting: Greeting? = nil) {
+        self.init(settings: server.settings, isSecure: isSecure, salts: SaltFactory(of: server), greeting: greeting)
     }
+}
+
+extension Greeting {
+    /// The greeting of `server`.
+    init(of server: MailServer) {
+        let settings = server.settings
+        var salts = SaltFactory(of: server)
+        self.init(of: settings.mailProtocol, name: settings.name, mechanisms: settings.mechanisms, salts: &salts)
+    }
+}
+
+extension SaltFactory {
+    /// Salts for one client of `server`.
+    fileprivate init(of server: MailServer) { self.init(serverName: server.settings.name) { _ in .fresh } }
 }
 
 extension SaltFactory.Nonce {

@@ -32,17 +32,18 @@ extension MailSession {
         }
     }
 
-    /// - Parameter early: what the client has said already.
     func converse<Front: CommandFrontEnd>(
-        _ type: Front.Type, with facts: inout ClientFacts, _ early: consuming ByteQueue
+        _ type: Front.Type, with facts: inout ClientFacts, _ opening: inout Opening
     ) async throws(SessionEnd) -> Request {
-        var frontEnd = Front(for: server, isSecure: beginsWithTLS)
-        frontEnd.input = early
+        var frontEnd = Front(for: server, isSecure: beginsWithTLS, greeting: opening.greeting)
+        swap(&opening.heard, &frontEnd.input)
         var accepted: Request?
         context.phase = .authenticating
         let outcome: FrontEndOutcome
         do throws(IOError) {
-            outcome = try await Conversation(over: client, timeout: server.settings.timeout).run(
+            outcome = try await Conversation(
+                over: client, timeout: server.settings.timeout, deadline: opening.takeDeadline()
+            ).run(
                 &frontEnd, note: { take($0) },
                 startTLS: { (frontEnd, deadline) async throws(IOError) in
                     guard try await startTLS(&facts, deadline) else { return nil }

@@ -3,11 +3,11 @@ import AsyncIO
 /// The client's TLS: the handshake, and what its certificate is worth.
 extension MailSession {
     /// The handshake of a client that begins with it.
-    /// - Parameter early: what came behind a PROXY header.
-    func secureClient(_ early: [UInt8], _ facts: inout ClientFacts) async throws(SessionEnd) {
+    func secureClient(_ opening: inout Opening, _ facts: inout ClientFacts) async throws(SessionEnd) {
         context.phase = .handshaking
         do throws(IOError) {
-            _ = try await shakeHands(&facts, early, client.executor.now + server.settings.timeout)
+            let deadline = opening.takeDeadline() ?? client.executor.now + server.settings.timeout
+            _ = try await shakeHands(&facts, opening.heard.takeAll(), deadline)
         } catch {
             throw clientFailed(error)
         }

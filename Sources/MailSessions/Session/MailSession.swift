@@ -5,8 +5,9 @@ import AsyncIO
 /// ```
 ///   PROXY header → TLS → greeting → authenticating ⇄ asking the authenticator → connecting → logging in → relaying → end
 /// ```
-/// One task serves it: `logIn`, with its deep calls, then the wait for the relay, for hours, in as shallow a stack as can
-/// be (docs/decisions/0003). What is not needed any more is let go.
+/// One task serves it: `logIn`, with its deep calls, then the wait for the relay, for hours. Who says nothing, before the
+/// login or behind it, is waited for in as shallow a stack as can be (docs/decisions/0003). What is not needed any more is
+/// let go.
 package actor MailSession {
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe client.scope.unownedExecutor }
     /// The one of the address, then the one that the client asks for by name.
@@ -21,7 +22,7 @@ package actor MailSession {
     private var relay: Relay?
     var context: SessionContext
     /// `listen … proxy_protocol`: a PROXY header comes first, or nothing does.
-    private let expectsProxyHeader: Bool
+    let expectsProxyHeader: Bool
     /// `listen … ssl`: nothing is said in clear.
     let beginsWithTLS: Bool
 
@@ -47,10 +48,12 @@ package actor MailSession {
     package func logIn() async -> Bool {
         report(.connected)
         do throws(SessionEnd) {
-            prepareRelay(try await establish())
+            var opening = Opening()
+            try await open(&opening)
+            try await establish(&opening)
             return true
         } catch {
-            report(.ended(error))
+            reportEnd(error)
             return false
         }
     }
@@ -81,6 +84,9 @@ package actor MailSession {
     @inline(never)
     func report(_ event: SessionEvent) { server.observer.observe(event, in: context) }
 
+    @inline(never)
+    private func reportEnd(_ end: SessionEnd) { report(.ended(end)) }
+
     // MARK: Login
 
     /// What a login leaves to the relay.
@@ -92,26 +98,26 @@ package actor MailSession {
         var toClient: [UInt8]
     }
 
-    @inline(__always)
-    private func establish() async throws(SessionEnd) -> Login {
-        var early = ByteQueue()
-        let addresses = expectsProxyHeader ? try await receiveProxyHeader(&early) : nil
+    /// The stages of a login, to the relay. What is large in it is in the frames of this function and of those that it calls;
+    /// it is not inlined, so that clients of which nothing has come yet do without.
+    @inline(never)
+    private func establish(_ opening: inout Opening) async throws(SessionEnd) {
+        let addresses = expectsProxyHeader ? try await receiveProxyHeader(&opening) : nil
         var facts = factsOfClient(at: context.client, addresses)
-        try checkAccess()
-        try checkConnectionLimits()
-        if beginsWithTLS { try await secureClient(early.takeAll(), &facts) }
+        if expectsProxyHeader { try admit() }
+        if beginsWithTLS { try await secureClient(&opening, &facts) }
         if server.settings.mailProtocol == .smtp, server.resolver != nil { try await findName(&facts) }
         // By their own types, for what runs a dialogue is much faster where it knows which one; and made where they are
         // used, for three of them would be in this frame.
         let request =
             switch server.settings.mailProtocol {
-            case .imap: try await converse(IMAPFrontEnd.self, with: &facts, early)
-            case .pop3: try await converse(POP3FrontEnd.self, with: &facts, early)
-            case .smtp: try await converse(SMTPFrontEnd.self, with: &facts, early)
+            case .imap: try await converse(IMAPFrontEnd.self, with: &facts, &opening)
+            case .pop3: try await converse(POP3FrontEnd.self, with: &facts, &opening)
+            case .smtp: try await converse(SMTPFrontEnd.self, with: &facts, &opening)
             }
         let deadline = client.executor.now + server.settings.timeout
         do throws(SessionEnd) {
-            return try await logInAtBackEnd(request, facts, deadline)
+            prepareRelay(try await logInAtBackEnd(request, facts, deadline))
         } catch {
             // A password that was changed, or a user who was moved elsewhere: what is remembered may be over.
             if error == .unavailable { await server.authenticator.forget(request.attempt, of: facts) }
@@ -137,21 +143,25 @@ package actor MailSession {
         return facts
     }
 
-    /// - Parameter early: gets what came behind the header.
-    private func receiveProxyHeader(_ early: inout ByteQueue) async throws(SessionEnd) -> ClientFacts.ProxyAddresses? {
-        context.phase = .readingProxyHeader
+    /// - Parameter opening: what came behind the header is left there.
+    private func receiveProxyHeader(
+        _ opening: inout Opening
+    ) async throws(SessionEnd) -> ClientFacts.ProxyAddresses? {
         defer { context.phase = .greeting }
         var reader = ProxyProtocolReader()
+        swap(&opening.heard, &reader.input)
         let outcome: ProxyProtocolOutcome
         do throws(IOError) {
-            outcome = try await Conversation(over: client, timeout: server.settings.timeout).run(&reader)
+            outcome = try await Conversation(
+                over: client, timeout: server.settings.timeout, deadline: opening.takeDeadline()
+            ).run(&reader)
         } catch .closed {
             outcome = .refused(reader.faultAtEnd)
         } catch {
             // Whoever sends no header speaks no mail protocol yet, and gets no farewell in it.
             throw clientFailed(error, saysFarewell: false)
         }
-        swap(&early, &reader.input)
+        swap(&opening.heard, &reader.input)
         switch outcome {
         case .addresses(let addresses): return addresses
         case .unknown: return nil
@@ -161,12 +171,15 @@ package actor MailSession {
         }
     }
 
+    /// Sends clients away that may not be here, by address.
     @inline(never)
-    private func checkAccess() throws(SessionEnd) {
-        guard !server.settings.access.admit(context.client) else { return }
-        report(.accessDenied)
-        sayFarewell(.denied)
-        throw .denied
+    func admit() throws(SessionEnd) {
+        guard server.settings.access.admit(context.client) else {
+            report(.accessDenied)
+            sayFarewell(.denied)
+            throw .denied
+        }
+        try checkConnectionLimits()
     }
 
     /// SMTP: asks for the client's name, for which the greeting waits.

@@ -243,6 +243,21 @@ import Testing
         }
     }
 
+    @Test("who leaves without a word, or may not come, costs no handshake")
+    func noHandshakes() throws {
+        try Site.runSecurely(implicitly: true) { site, _ in
+            try RawClient(try site.gateway.endpoint(.pop3)).close()
+            try waitUntil("the line in the log") {
+                site.gateway.log.contains("peer closed connection in SSL handshake while SSL handshaking")
+            }
+        }
+        try Site.runSecurely(implicitly: true, directives: ["deny all;"]) { site, _ in
+            // Nothing can be said to it, and nothing is waited for.
+            let denied = try RawClient(try site.gateway.endpoint(.imap))
+            #expect(try denied.untilEnd(within: .seconds(5)).isEmpty)
+        }
+    }
+
     @Test("renegotiation is refused (security-checklist A7)")
     func renegotiation() throws {
         try Site.runSecurely(implicitly: true) { site, _ in

@@ -36,11 +36,21 @@ import Testing
     @Test("a client that dribbles has no more time than one that is silent", arguments: MailProtocol.allCases)
     func theTimeoutIsABudget(_ mailProtocol: MailProtocol) async throws {
         var scene = SimulationScene(mailProtocol: mailProtocol)
-        scene.client = [.say(Array(repeating: 65, count: 3))]
-        scene.configure = { $0.timeout = .seconds(5) }
+        // The first word is waited for elsewhere than those behind it.
+        scene.client = Array(repeating: [.rest(.seconds(40)), .say([65])], count: 3).flatMap(\.self)
+        scene.configure = { $0.timeout = .seconds(100) }
         let outcome = try await scene.play()
         #expect(outcome.end == .timedOut)
-        #expect(outcome.elapsed < .seconds(7))
+        #expect(outcome.elapsed < .seconds(125))
+    }
+
+    @Test("a client that goes without a word", arguments: MailProtocol.allCases)
+    func aClientThatGoes(_ mailProtocol: MailProtocol) async throws {
+        var scene = SimulationScene(mailProtocol: mailProtocol)
+        scene.client = [.rest(.seconds(1)), .end]
+        let outcome = try await scene.play()
+        #expect(outcome.heard.split(separator: "\r\n").count == 1)
+        #expect(outcome.end == .clientFailed(.closed))
     }
 
     @Test(arguments: MailProtocol.allCases)

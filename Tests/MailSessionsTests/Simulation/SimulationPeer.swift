@@ -43,6 +43,9 @@ struct SimulationPeer {
                 expected += bytes.count
                 try await hear(expected)
             case .secure: try await handshake?.perform(on: socket, until: deadline)
+            case .end: socket.shutdownSending()
+            case .rest(let duration):
+                try await socket.executor.sleep(until: socket.executor.now + duration, scope: socket.scope)
             }
         }
     }

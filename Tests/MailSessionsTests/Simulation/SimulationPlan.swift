@@ -13,6 +13,10 @@ struct SimulationPlan: Sendable {
         case hear([UInt8])
         /// Do the handshake of TLS.
         case secure
+        /// Say nothing for so long.
+        case rest(Duration)
+        /// End the stream.
+        case end
     }
 
     /// How the exchange behind the login ends.
