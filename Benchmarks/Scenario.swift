@@ -57,12 +57,14 @@ struct Scenario {
 
     private static let silence: [Scenario] = [
         idle(sessions: 1000), idle(sessions: 8000), idle(sessions: 30_000), idle(sessions: 1000, .tls),
-        idle(sessions: 8000, .tls), idle(sessions: 30_000, .tls), greeted,
+        idle(sessions: 8000, .tls), idle(sessions: 30_000, .tls),
+        Scenario(
+            name: "greeted-8000", summary: "memory of 8000 clients that have been greeted and say nothing",
+            load: LoadPlan(work: .greeted, sessions: 8000), unit: .idleSession),
+        Scenario(
+            name: "greeted-tls-8000", summary: "memory of 8000 clients that have connected to TLS and say nothing",
+            load: LoadPlan(security: .tls, work: .greeted, sessions: 8000), unit: .idleSession),
     ]
-
-    private static let greeted = Scenario(
-        name: "greeted-8000", summary: "memory of 8000 clients that have been greeted and say nothing",
-        load: LoadPlan(work: .greeted, sessions: 8000), unit: .idleSession)
 
     private static let company = [
         beside("held-100", "100 silent sessions", Company(silent: 100)),

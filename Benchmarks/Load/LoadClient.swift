@@ -4,6 +4,8 @@ import Glibc
 final class LoadClient: EventHandler {
     private enum State {
         case closed
+        /// Says nothing once it is connected, where the client would have to speak first.
+        case connecting
         /// The TLS handshake; `generator.script.replies[index]` comes next, or the line before it.
         case handshaking(Int)
         /// Waiting for `generator.script.replies[index]`.
@@ -52,7 +54,7 @@ final class LoadClient: EventHandler {
             token = try generator.loop.watch(descriptor, for: self)
             state = .inScript(0)
             if generator.plan.security.isImplicit {
-                try beginTLS(0)
+                if generator.plan.work == .greeted { state = .connecting } else { try beginTLS(0) }
                 // Here the client speaks first: as soon as it is connected.
                 generator.loop.watchWriting(descriptor, token)
             }
@@ -100,6 +102,7 @@ final class LoadClient: EventHandler {
     }
 
     func ready(isEnding: Bool) {
+        if case .connecting = state { endUnit() }
         if case .handshaking(let index) = state, !shakeHands(index) { return }
         if uploading > 0 { upload() }
         while token >= 0 {
@@ -129,7 +132,7 @@ final class LoadClient: EventHandler {
 
     private func advance(_ count: Int) {
         switch state {
-        case .closed, .handshaking: break
+        case .closed, .connecting, .handshaking: break
         case .ready: fail("bytes that nobody asked for")
         case .inScript(let index): readReply(index, residue.count + count)
         case .awaitingBytes(let expected):

@@ -19,7 +19,7 @@ enum LoadWork: String, ExpressibleByArgument {
     case upload
     /// A logged-in session that stays silent after one echo.
     case idle
-    /// Not logged in yet: silent behind the greeting.
+    /// Not logged in yet: silent behind the greeting, or in front of a TLS handshake.
     case greeted
     /// Not logged in yet: a byte now and then (`SlowClients`).
     case trickle
