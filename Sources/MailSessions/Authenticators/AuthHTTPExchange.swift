@@ -14,17 +14,22 @@ package struct AuthHTTPExchange: Dialogue {
     /// A byte of the answer came: the service has read the question.
     package var hasAnswer: Bool { hasLine || !input.isEmpty }
     private var hasLine = false
-    private var part = Part.request
+    private var part: Part
     private var head = AuthHTTPHead()
     private var lines = LineFramer(bareLineFeed: .accept)
     /// What the head may still be long.
     private var room = AuthHTTPExchange.headMaximum
     /// As far as it is understood.
     private var answer = AuthHTTPAnswer.invalid(.response)
-    private let request: AuthHTTPRequest
+    private let mailProtocol: MailProtocol
+    /// The client has shown a token.
+    private let isBearer: Bool
+    private let needsPassword: Bool
 
     private enum Part {
-        case request, head
+        // Large, and needed no more while the answer is waited for.
+        indirect case request(AuthHTTPRequest)
+        case head
         case body(HTTPBodySkipper)
         case over(isReusable: Bool)
     }
@@ -35,7 +40,12 @@ package struct AuthHTTPExchange: Dialogue {
     package static let bodyMaximum = 16 * 1024
 
     /// An exchange over a connection that is open and waits for a request.
-    package init(_ request: AuthHTTPRequest) { self.request = request }
+    package init(_ request: AuthHTTPRequest) {
+        mailProtocol = request.mailProtocol
+        isBearer = request.attempt.method.isBearer
+        needsPassword = request.needsPassword
+        part = .request(request)
+    }
 
     package mutating func resume(_ answer: Never) {}
 
@@ -43,7 +53,7 @@ package struct AuthHTTPExchange: Dialogue {
     package mutating func next() -> Step<Never, Never, AuthHTTPOutcome> {
         while true {
             switch part {
-            case .request:
+            case .request(let request):
                 part = .head
                 return .send(request.bytes())
             case .head:
@@ -98,8 +108,8 @@ package struct AuthHTTPExchange: Dialogue {
         case .refuse(let text):
             let text = text.isEmpty ? Array("Invalid login or password".utf8) : text
             return .refusal(
-                text: text, code: request.mailProtocol == .smtp ? head.errorCode : nil, wait: head.wait,
-                challenge: request.attempt.method.isBearer ? head.errorChallenge : nil)
+                text: text, code: mailProtocol == .smtp ? head.errorCode : nil, wait: head.wait,
+                challenge: isBearer ? head.errorChallenge : nil)
         case .wait:
             return .waitAndRetry(head.wait ?? .seconds(1))
         case .absent where !(200...299).contains(head.status):
@@ -109,7 +119,7 @@ package struct AuthHTTPExchange: Dialogue {
         case .absent, .accept:
             do throws(AuthHTTPFault) {
                 let server = try server(from: head)
-                if request.needsPassword, head.password == nil { return .invalid(.missingPassword) }
+                if needsPassword, head.password == nil { return .invalid(.missingPassword) }
                 return .success(
                     server: server, login: head.login, password: head.password, smtpAuth: head.smtpAuth,
                     tls: try demand(from: head))

@@ -10,12 +10,15 @@ package struct AuthHTTPOutcome: Sendable {
 
 /// What the service decided.
 package enum AuthHTTPAnswer: Sendable {
+    // What is large is behind references, for it is in the frames of functions that wait (docs/architecture.md).
+
     /// The credentials are right. `server` is nil where the service named none and the configured
     /// back-end is meant; `login` and `password` replace the client's, `smtpAuth` replaces `proxy_smtp_auth`.
-    case success(server: BackEndChoice?, login: [UInt8]?, password: Secret?, smtpAuth: Bool?, tls: BackEndDemand)
+    indirect case success(
+        server: BackEndChoice?, login: [UInt8]?, password: Secret?, smtpAuth: Bool?, tls: BackEndDemand)
     /// The credentials are wrong; bounded, without control bytes. `code` is for SMTP only,
     /// `challenge` for OAUTHBEARER and XOAUTH2: base64.
-    case refusal(text: [UInt8], code: [UInt8]?, wait: Duration?, challenge: [UInt8]?)
+    indirect case refusal(text: [UInt8], code: [UInt8]?, wait: Duration?, challenge: [UInt8]?)
     /// Ask the same again after this pause, at least a second (nginx-mail.md §13 row 4).
     case waitAndRetry(Duration)
     /// Nothing that could be acted on: the client gets the temporary error.

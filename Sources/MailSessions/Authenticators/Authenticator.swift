@@ -2,10 +2,12 @@ import AsyncIO
 
 /// What an authenticator found out about a login attempt.
 package enum LoginDecision: Sendable {
+    // What is large is behind references, for it is in the frames of functions that wait (docs/architecture.md).
+
     /// Log in there with these credentials.
-    case accept(BackEndChoice, BackEndCredentials)
+    indirect case accept(BackEndChoice, BackEndCredentials)
     /// Wrong credentials; as `Verdict.refuse`.
-    case refuse(text: [UInt8], code: [UInt8]?, wait: Duration?, challenge: [UInt8]? = nil)
+    indirect case refuse(text: [UInt8], code: [UInt8]?, wait: Duration?, challenge: [UInt8]? = nil)
     /// The user is not known here; another authenticator may know it.
     case unknown
 }
