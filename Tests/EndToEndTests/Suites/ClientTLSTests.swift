@@ -243,7 +243,7 @@ import Testing
         }
     }
 
-    @Test("who leaves without a word, or may not come, costs no handshake")
+    @Test("who leaves without a word is told of, and who may not come is sent away before a handshake")
     func noHandshakes() throws {
         try Site.runSecurely(implicitly: true) { site, _ in
             try RawClient(try site.gateway.endpoint(.pop3)).close()
