@@ -27,7 +27,7 @@ extension MailSession {
             let count = try await client.exchange(greeting, into: &opening.heard, deadline: deadline)
             guard count > 0 else { throw .closed }
         } catch {
-            try endInSilence(error)
+            throw endInSilence(error)
         }
     }
 
@@ -51,12 +51,15 @@ extension MailSession {
         return opening.deadline
     }
 
-    /// What becomes of a client that has gone, or was silent for too long, without a word. Where a PROXY header or TLS
-    /// has to come first, whoever reads that finds the end of the stream again, and has the words for it.
+    /// What becomes of a client that has gone, or was silent for too long, without a word: the same as if whoever was to
+    /// read that word had found out.
     @inline(never)
-    private func endInSilence(_ error: IOError) throws(SessionEnd) {
-        guard error != .closed || !(expectsProxyHeader || beginsWithTLS) else { return }
-        throw clientFailed(error, saysFarewell: !expectsProxyHeader)
+    private func endInSilence(_ error: IOError) -> SessionEnd {
+        switch error {
+        case .closed where expectsProxyHeader: refused(ProxyProtocolReader().faultAtEnd)
+        case .closed where beginsWithTLS: clientFailed(.tls(.closedInHandshake))
+        default: clientFailed(error, saysFarewell: !expectsProxyHeader)
+        }
     }
 }
 

@@ -165,10 +165,14 @@ package actor MailSession {
         switch outcome {
         case .addresses(let addresses): return addresses
         case .unknown: return nil
-        case .refused(let fault):
-            report(.proxyHeaderRefused(fault))
-            throw .violation
+        case .refused(let fault): throw refused(fault)
         }
+    }
+
+    @inline(never)
+    func refused(_ fault: ProxyProtocolFault) -> SessionEnd {
+        report(.proxyHeaderRefused(fault))
+        return .violation
     }
 
     /// Sends clients away that may not be here, by address.
