@@ -66,6 +66,21 @@ import Testing
         }
     }
 
+    @Test func `until it is answered, XCLIENT in front of EHLO may be what a back-end takes offence at`() {
+        func isShortening(after words: [String]) -> Bool {
+            var login = smtp(.xclient)
+            for word in words {
+                login.input.append(contentsOf: Array("\(word)\r\n".utf8))
+                while case .send = login.next() {}
+            }
+            return login.isShortening
+        }
+        #expect(!isShortening(after: []))
+        #expect(isShortening(after: ["220 back"]))
+        #expect(!isShortening(after: ["220 back", "503 EHLO first"]))
+        #expect(!isShortening(after: ["220 back", "220 back"]))
+    }
+
     @Test func `what an SMTP back-end says of XCLIENT is found out, its silence counting as no`() {
         func found(after words: [String], _ offers: BackEndOffers? = nil, _ policy: XClientPolicy = .on)
             -> BackEndOffers?

@@ -13,6 +13,9 @@ where Question == Never, Answer == Never, Note == Never, Outcome == BackEndOutco
     static var usesOffers: Bool { get }
     /// What the login was told or has found out of them.
     var offers: BackEndOffers? { get }
+    /// The back-end was sent what only makes logins shorter, and owes the answer: a login that fails here may well
+    /// succeed without. `offers` say no until it has answered.
+    var isShortening: Bool { get }
     /// What is being done, for whoever reports that it went wrong.
     var activity: BackEndActivity { get }
     /// The back-end was shown whom to log in, so that what it says from then on is about the user and final.
@@ -39,6 +42,7 @@ extension BackEndLogin {
 
     package static var usesOffers: Bool { false }
     package var offers: BackEndOffers? { nil }
+    package var isShortening: Bool { false }
 }
 
 extension IMAPBackEnd {

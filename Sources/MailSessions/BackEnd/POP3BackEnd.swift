@@ -54,6 +54,7 @@ package struct POP3BackEnd: BackEndLogin {
 
     package static var usesOffers: Bool { true }
     package private(set) var offers: BackEndOffers?
+    package var isShortening: Bool { if case .capabilities(.password, _, _) = state { true } else { false } }
 
     /// - Parameters:
     ///   - settings: `proxy.buffer` bounds each reply.

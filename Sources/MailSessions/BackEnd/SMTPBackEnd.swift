@@ -61,6 +61,7 @@ package struct SMTPBackEnd: BackEndLogin {
 
     package static var usesOffers: Bool { true }
     package private(set) var offers: BackEndOffers?
+    package var isShortening: Bool { if case .introduction = state { true } else { false } }
 
     /// - Parameters:
     ///   - settings: `proxy.buffer` bounds each reply, all its lines together.

@@ -8,7 +8,8 @@ import AsyncIO
 ///                             no service: the next candidate
 /// ```
 /// An answer to the credentials is final. Who dies in place of an answer has decided nothing: the next one is asked,
-/// for no client must see that one of several has died.
+/// for no client must see that one of several has died. Who ends the connection at what only makes logins shorter is
+/// asked once more, without it.
 extension MailSession {
     /// An attempt that did not log the client in.
     private struct FailedAttempt: Error {
@@ -20,6 +21,8 @@ extension MailSession {
         enum Meaning {
             /// The back-end does not serve: another one may.
             case noService
+            /// The same at what only makes logins shorter.
+            case offended
             /// It ended the connection in place of an answer: another one may do better, but it may be due to this
             /// user, whom no back-end shall be taken out for.
             case lost
@@ -116,30 +119,39 @@ extension MailSession {
     ) async throws(FailedAttempt) -> Login {
         if let former = context.backEnd { context.backEndsTried.append(former) }
         context.backEnd = candidate.address
-        context.phase = .connectingToBackEnd
         // Whoever is silent must leave time for the others.
         let now = client.executor.now
         let others = server.settings.proxy.next.isOn ? await route.remaining : 0
         let patience = others > 0 ? now + (deadline - now) / (others + 1) : deadline
-        do throws(FailedAttempt) {
-            let socket = try await reach(candidate, request, facts, patience)
-            let place = Place(candidate: candidate, socket: socket, patience: patience)
-            // By their own types, and made where they are used, as the front-ends are.
-            let result =
-                switch server.settings.mailProtocol {
-                case .imap: try await logIn(IMAPBackEnd.self, at: place, request, facts, deadline)
-                case .pop3: try await logIn(POP3BackEnd.self, at: place, request, facts, deadline)
-                case .smtp: try await logIn(SMTPBackEnd.self, at: place, request, facts, deadline)
+        var isFirst = true
+        while true {
+            context.phase = .connectingToBackEnd
+            do throws(FailedAttempt) {
+                let socket = try await reach(candidate, request, facts, patience)
+                let place = Place(candidate: candidate, socket: socket, patience: patience)
+                // By their own types, and made where they are used, as the front-ends are.
+                let result =
+                    switch server.settings.mailProtocol {
+                    case .imap: try await logIn(IMAPBackEnd.self, at: place, request, facts, deadline)
+                    case .pop3: try await logIn(POP3BackEnd.self, at: place, request, facts, deadline)
+                    case .smtp: try await logIn(SMTPBackEnd.self, at: place, request, facts, deadline)
+                    }
+                if route.isOfGroup { await route.served(candidate) }
+                return result
+            } catch {
+                // The connection that has ended has given its place back.
+                if error.meaning == .offended, isFirst, candidate.places.take() {
+                    report(.backEndFailed(error.failure))
+                    isFirst = false
+                    continue
                 }
-            if route.isOfGroup { await route.served(candidate) }
-            return result
-        } catch {
-            switch error.meaning {
-            case .noService: if await route.failed(candidate) { report(.backEndDisabled) }
-            case .answer: await route.served(candidate)
-            case .lost, .end: break
+                switch error.meaning {
+                case .noService, .offended: if await route.failed(candidate) { report(.backEndDisabled) }
+                case .answer: await route.served(candidate)
+                case .lost, .end: break
+                }
+                throw error
             }
-            throw error
         }
     }
 
@@ -205,8 +217,14 @@ extension MailSession {
     @inline(never)
     private func failure<Back: BackEndLogin>(of login: Back, after error: IOError) -> FailedAttempt {
         if context.phase != .handshakingWithBackEnd { context.phase = .loggingInAtBackEnd(login.activity) }
-        let afterwards: FailedAttempt.Meaning = error.isLossOfConnection ? .lost : .end
-        let meaning = error.isOurs ? .end : login.hasSentCredentials ? afterwards : .noService
+        let meaning: FailedAttempt.Meaning =
+            switch (hasSentCredentials: login.hasSentCredentials, isLoss: error.isLossOfConnection) {
+            case _ where error.isOurs: .end
+            case (false, true) where login.isShortening: .offended
+            case (false, _): .noService
+            case (true, true): .lost
+            case (true, false): .end
+            }
         return FailedAttempt(failure: .io(error), meaning: meaning)
     }
 

@@ -12,6 +12,7 @@ MODE:
   refuse    greets, and refuses the login
   together  as ok, but answers USER when PASS has come, too, and announces that it can (POP3), and takes XCLIENT
             without EHLO in front (SMTP), which ok does not
+  touchy    as ok, but closes at CAPA (POP3) and at an XCLIENT without EHLO in front (SMTP)
   plain     greets, does not begin with TLS, and records every byte
   preauth   the same, and in IMAP says that the login is done
   inject    agrees to TLS with more bytes behind the agreement, and records every byte
@@ -98,6 +99,8 @@ class Handler(socketserver.StreamRequestHandler):
     def pop3(self):
         if self.rfile.readline() == b"CAPA\r\n":
             print("asked", flush=True)
+            if MODE == "touchy":
+                return
             self.wfile.write(b"+OK\r\nPIPELINING\r\n.\r\n" if MODE == "together" else b"-ERR what?\r\n")
             self.rfile.readline()
         if MODE != "together":
@@ -119,6 +122,8 @@ class Handler(socketserver.StreamRequestHandler):
             return
         if line.startswith(b"XCLIENT"):
             print("at once", flush=True)
+            if MODE == "touchy":
+                return
             if MODE != "together":
                 self.wfile.write(b"503 5.5.1 EHLO first\r\n")
                 line = self.rfile.readline()

@@ -5,7 +5,7 @@ struct ScriptedBackEnd {
     private let records: String
 
     enum Mode: String, CaseIterable, Sendable {
-        case ok, garbage, close, halfway, silent, refuse, together, plain, preauth, inject
+        case ok, garbage, close, halfway, silent, refuse, together, touchy, plain, preauth, inject
     }
 
     /// - Parameters:

@@ -55,6 +55,18 @@ import Testing
         }
     }
 
+    /// It ends the connection at CAPA and at XCLIENT without EHLO in front.
+    @Test(arguments: [(Mail.pop3, "asked"), (.smtp, "at once")])
+    func aBackEndThatTakesOffenceIsAskedOnceMore(mail: Mail, offence: String) throws {
+        try Site.run(backEnds: .touchy) { site, backEnds in
+            let backEnd = try #require(backEnds[mail])
+            for _ in 0..<4 { try site.expectHealthy(mail) }
+            let lines = backEnd.process.output.split(separator: "\n")
+            #expect(lines.count { $0 == offence } == 1 && lines.count { $0.hasPrefix("from") } == 5)
+            #expect(site.gateway.log.components(separatedBy: "[error]").count == 2, "it is told of once")
+        }
+    }
+
     @Test func nothingIsAskedOrSparedWherePipeliningIsOff() throws {
         try Site.run(backEnds: .ok, adjust: { $0.mail.append("proxy_pipelining off;") }) { site, backEnds in
             for mail in [Mail.pop3, .smtp] {
