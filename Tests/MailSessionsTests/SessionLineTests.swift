@@ -126,6 +126,18 @@ import Testing
         Row(
             .authenticatorFailed(.fault(service, .serverPort(Array("0".utf8)))), .askingAuthenticator,
             "[error] auth http server 127.0.0.1:9143 sent invalid server port:\"0\" while in http auth state"),
+        Row(
+            .authenticatorFailed(.database("unix:/db", .timedOut)), .askingAuthenticator,
+            "[error] mysql unix:/db timed out (110: Connection timed out) while checking the login"),
+        Row(
+            .authenticatorFailed(.pam("mail", .rejected)), .askingAuthenticator,
+            "[error] PAM service \"mail\" is not known to the PAM helper while checking the login"),
+        Row(
+            .authenticatorFailed(.overloaded), .askingAuthenticator,
+            "[error] too many passwords wait to be checked while checking the login"),
+        Row(
+            .authenticatorFailed(.noBackEnd), .askingAuthenticator,
+            "[error] no back-end is known for this login, and no \"proxy_pass\" is defined while checking the login"),
     ])
     func `while the service decides`(_ row: Row) {
         let login = ", client: 192.0.2.1, server: 0.0.0.0:143, login: \"b\\x0Ab\""

@@ -29,7 +29,7 @@ package struct SessionLine {
 
     /// nil for events that nginx has no line for.
     package init?(_ event: SessionEvent, in context: SessionContext) {
-        let action = SessionLine.action(in: context.phase)
+        let action = SessionLine.action(of: event, in: context.phase)
         let level = SessionLine.level(event)
         switch event {
         case .connected:
@@ -103,6 +103,17 @@ package struct SessionLine {
     }
 
     // MARK: Words
+
+    /// What was being done when it happened.
+    private static func action(of event: SessionEvent, in phase: SessionPhase) -> String {
+        switch event {
+        // Not what nginx says there, for these it does not have.
+        case .authenticatorFailed(.database), .authenticatorFailed(.pam), .authenticatorFailed(.overloaded),
+            .authenticatorFailed(.noBackEnd):
+            "checking the login"
+        default: action(in: phase)
+        }
+    }
 
     /// The words of nginx-mail.md §3.1.
     private static func action(in phase: SessionPhase) -> String {
@@ -214,7 +225,7 @@ package struct SessionLine {
         case .fault(let service, let fault): "auth http server \(service) \(text(fault))"
         case .endlessWait(let service):
             "auth http server \(service) answered WAIT more than \(AuthHTTPClient.waitsMaximum) times"
-        case .noBackEnd: "no \"proxy_pass\" is defined for the accounts of \"auth_file\""
+        case .noBackEnd: "no back-end is known for this login, and no \"proxy_pass\" is defined"
         case .overloaded: "too many passwords wait to be checked"
         case .database(let place, let failure): "mysql \(place) \(text(failure))"
         case .pam(let service, let fault): "PAM service \(LogText.quoted(service)) \(text(fault))"
