@@ -27,7 +27,7 @@ extension MailSession {
             let count = try await client.exchange(greeting, into: &opening.heard, deadline: deadline)
             guard count > 0 else { throw .closed }
         } catch {
-            throw endInSilence(error)
+            try endInSilence(error)
         }
     }
 
@@ -52,10 +52,10 @@ extension MailSession {
     }
 
     /// What becomes of a client that has gone, or was silent for too long, without a word: the same as if whoever was to
-    /// read that word had found out.
+    /// read that word had found out. It throws for itself, because an error that is made in `open` needs 100 bytes there.
     @inline(never)
-    private func endInSilence(_ error: IOError) -> SessionEnd {
-        switch error {
+    private func endInSilence(_ error: IOError) throws(SessionEnd) -> Never {
+        throw switch error {
         case .closed where expectsProxyHeader: refused(ProxyProtocolReader().faultAtEnd)
         case .closed where beginsWithTLS: clientFailed(.tls(.closedInHandshake))
         default: clientFailed(error, saysFarewell: !expectsProxyHeader)
