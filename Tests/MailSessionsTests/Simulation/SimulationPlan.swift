@@ -67,6 +67,15 @@ struct SimulationPlan: Sendable {
     /// What the back-end hears when all goes well.
     var backEndHears: [UInt8] { backEnd.heard + up }
 
+    /// What it hears before it is lost at CAPA, and what the next time, without that; nil where CAPA is not for the sake
+    /// of shorter logins.
+    var backEndHearsTwice: (first: [UInt8], second: [UInt8])? {
+        let question = Array("CAPA\r\n".utf8)
+        guard let place = backEndHears.firstRange(of: question + Array("USER".utf8))?.lowerBound else { return nil }
+        let before = Array(backEndHears[..<place])
+        return (before + question, before + backEndHears[(place + question.count)...])
+    }
+
     /// `proxy_smtp_auth`, and a `proxy_master_user` named `root` with the password `key`.
     struct BackEndLogins: Sendable {
         var isAuthenticating: Bool
