@@ -169,6 +169,33 @@ import Testing
         }
     }
 
+    /// The processes have one queue, and no multishot accept then.
+    @Test("who accepts beside other processes takes a few connections at once", arguments: [true, false])
+    func aShareOfABurstIsAccepted(isSimulated: Bool) async throws {
+        try await onExecutor({
+            let pool = BufferPool(count: 8, size: 64)
+            return isSimulated
+                ? SimulatedKernel(seed: 1, features: [], buffers: pool) : try Ring(buffers: pool, features: [])
+        }) { executor in
+            let (descriptor, address) = try executor.listen()
+            let scope = CancellationScope(on: executor)
+            var clients: [Socket] = []
+            for _ in 0..<20 { clients.append(try await Dialer.connect(to: address, deadline: .never, scope: scope)) }
+            let acceptor = Acceptor(listening: descriptor, scope: scope)
+            var shares: [Int] = []
+            while shares.reduce(0, +) < 20 {
+                let accepted = try await acceptor.next()
+                shares.append(accepted.count)
+                for connection in accepted { executor.kernel.close(connection) }
+            }
+            let shareMaximum = Acceptor.shareMaximum
+            // A kernel before 6.10 does not tell that others wait.
+            let isTold = shares == [shareMaximum, shareMaximum, 20 - 2 * shareMaximum]
+            #expect(isTold || !isSimulated && shares.allSatisfy { $0 == 1 }, "\(shares)")
+            executor.kernel.close(descriptor)
+        }
+    }
+
     @Test("more receivers than lent buffers: every one is served", arguments: KernelUnderTest.allCases)
     func starvedReceiversAreStartedAgain(_ kernel: KernelUnderTest) async throws {
         try await KernelTests.run(kernel, buffers: 2, size: 64) { executor in

@@ -269,7 +269,16 @@ package final class SimulatedKernel: Kernel {
             !listener.queue.isEmpty
         else { return nil }
         if random.chance(faults.exhausted) { return Completion(result: -EMFILE) }
-        return Completion(result: listener.queue.removeFirst(), more: features.contains(.multishotAccept))
+        let descriptor = listener.queue.removeFirst()
+        return Completion(
+            result: descriptor, more: features.contains(.multishotAccept), isFollowed: !listener.queue.isEmpty)
+    }
+
+    package func acceptAtOnce(_ listener: Int32) -> Int32 {
+        guard let queued = listeners.values.first(where: { $0.descriptor == listener }), !queued.queue.isEmpty else {
+            return -EAGAIN
+        }
+        return random.chance(faults.exhausted) ? -EMFILE : queued.queue.removeFirst()
     }
 
     private func connect(_ operation: Operation) -> Completion? {

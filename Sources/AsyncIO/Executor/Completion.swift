@@ -21,7 +21,8 @@ package struct Completion: Sendable {
     package var buffer: UInt16?
     /// Further completions of the same operation will come.
     package var more: Bool
-    /// The next one is as good as there: the source holds further bytes, or its end. Not every kernel can tell.
+    /// The next one is as good as there: the source holds further bytes, its end, or further connections. Not every
+    /// kernel can tell.
     package var isFollowed: Bool
 
     package init(result: Int32, buffer: UInt16? = nil, more: Bool = false, isFollowed: Bool = false) {

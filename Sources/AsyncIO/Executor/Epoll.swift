@@ -185,13 +185,12 @@ package final class Epoll: SystemKernel {
 
     private func accept(_ operation: Operation, for executor: RingExecutor) -> Attempt {
         for _ in 0..<Epoll.burst {
-            let descriptor = clinux_accept4(
-                operation.descriptor, SocketFlags.closeOnExec | SocketFlags.nonBlocking)
+            let descriptor = acceptAtOnce(operation.descriptor)
             guard descriptor >= 0 else {
-                switch errno {
+                switch -descriptor {
                 case EAGAIN: return .wait
                 case EINTR, ECONNABORTED: continue
-                case let code: return .completed(Completion(result: -code))
+                default: return .completed(Completion(result: descriptor))
                 }
             }
             guard features.contains(.multishotAccept) else { return .completed(Completion(result: descriptor)) }

@@ -42,6 +42,9 @@ package protocol Kernel: AnyObject {
     /// Closes `descriptor`; no operation on it is in flight.
     func close(_ descriptor: Int32)
 
+    /// Accepts a connection that waits at `listener`: its descriptor, or a negated errno (`-EAGAIN`: none waits).
+    func acceptAtOnce(_ listener: Int32) -> Int32
+
     /// Sends what the socket takes of `bytes` without waiting: how many, or a negated errno (`-EAGAIN`: none
     /// at present). No operation sends on `descriptor` meanwhile.
     ///

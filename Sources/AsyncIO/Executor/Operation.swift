@@ -90,6 +90,8 @@ package final class Operation: @unchecked Sendable {
         }
     }
 
+    var isAccept: Bool { if case .acceptMany = request { true } else { false } }
+
     /// Sends, from memory of its own or from lent buffers.
     var isSend: Bool {
         switch request {

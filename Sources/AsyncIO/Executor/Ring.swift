@@ -235,9 +235,7 @@ package final class Ring: SystemKernel {
     private func deliver(_ entry: io_uring_cqe, to executor: RingExecutor) {
         guard entry.user_data != 0 else { return }
         let more = entry.flags & UInt32(IORING_CQE_F_MORE) != 0
-        // Set behind the last bytes, too, once the peer has ended its stream: the kernel counts the end (tcp_inq_hint).
-        let isFollowed = more && entry.flags & UInt32(IORING_CQE_F_SOCK_NONEMPTY) != 0
-        var completion = Completion(result: entry.res, more: more, isFollowed: isFollowed)
+        var completion = Completion(result: entry.res, more: more)
         if entry.flags & UInt32(IORING_CQE_F_BUFFER) != 0 {
             let first = UInt16(truncatingIfNeeded: entry.flags >> UInt32(IORING_CQE_BUFFER_SHIFT))
             if entry.res > 0 {
@@ -249,6 +247,10 @@ package final class Ring: SystemKernel {
         }
         guard let operation = executor.operation(for: entry.user_data) else {
             preconditionFailure("a completion of an operation that was over")
+        }
+        if more || operation.isAccept {
+            // Set behind the last bytes, too, once the peer has ended its stream: the kernel counts the end (tcp_inq_hint).
+            completion.isFollowed = entry.flags & UInt32(IORING_CQE_F_SOCK_NONEMPTY) != 0
         }
         if operation.isSend, entry.res > 0, let outgoing = operation.outgoing {
             outgoing.sent += Int(entry.res)

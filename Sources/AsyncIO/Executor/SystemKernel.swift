@@ -37,6 +37,11 @@ extension SystemKernel {
         _ = Glibc.close(descriptor)
     }
 
+    package func acceptAtOnce(_ listener: Int32) -> Int32 {
+        let descriptor = clinux_accept4(listener, SocketFlags.closeOnExec | SocketFlags.nonBlocking)
+        return descriptor >= 0 ? descriptor : -errno
+    }
+
     package func sendAtOnce(_ bytes: RawSpan, on descriptor: Int32, moreFollows: Bool) -> Int {
         let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT) | (moreFollows ? Int32(MSG_MORE) : 0)
         let count = unsafe bytes.withUnsafeBytes { unsafe send(descriptor, $0.baseAddress, $0.count, flags) }

@@ -2,8 +2,13 @@ import Glibc
 
 /// Accepts the connections of one listening descriptor, until its scope is cancelled.
 ///
-/// One request serves all (multishot accept), so a burst may bring more than was asked for; those wait here.
+/// One request serves all (multishot accept), so a burst may bring more than was asked for; those wait here. Where
+/// other processes accept from the same queue, each request brings one, and a few more where several wait: the queue
+/// is then everybody's, but a turn for each connection would cost more than what is done in it.
 package final class Acceptor: CompletionHandler {
+    /// How many connections are taken at once of those that other processes would take, too.
+    package static let shareMaximum = 8
+
     private let descriptor: Int32
     private let scope: CancellationScope
     private var isAccepting = false
@@ -43,10 +48,20 @@ package final class Acceptor: CompletionHandler {
         if !completion.more { isAccepting = false }
         if completion.result >= 0 {
             accepted.append(completion.result)
+            if completion.isFollowed, !completion.more, !scope.isCancelled { takeShare() }
         } else if -completion.result != ECONNABORTED {
             // A client that left the queue before it was accepted is not a failure of ours.
             do { _ = try completion.value(of: .accept4) } catch { failure = error }
         }
         waiter.take()?.resume(returning: ())
+    }
+
+    /// What goes wrong with these goes wrong again, and is told of, with the next request.
+    private func takeShare() {
+        while accepted.count < Acceptor.shareMaximum {
+            let descriptor = scope.executor.kernel.acceptAtOnce(self.descriptor)
+            guard descriptor >= 0 else { return }
+            accepted.append(descriptor)
+        }
     }
 }
