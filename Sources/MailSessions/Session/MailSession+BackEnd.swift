@@ -139,13 +139,12 @@ extension MailSession {
                 if route.isOfGroup { await route.served(candidate) }
                 return result
             } catch {
+                switch error.meaning {
                 // The connection that has ended has given its place back.
-                if error.meaning == .offended, isFirst, candidate.places.take() {
+                case .offended where isFirst && candidate.places.take():
                     report(.backEndFailed(error.failure))
                     isFirst = false
                     continue
-                }
-                switch error.meaning {
                 case .noService, .offended: if await route.failed(candidate) { report(.backEndDisabled) }
                 case .answer: await route.served(candidate)
                 case .lost, .end: break
@@ -218,12 +217,12 @@ extension MailSession {
     private func failure<Back: BackEndLogin>(of login: Back, after error: IOError) -> FailedAttempt {
         if context.phase != .handshakingWithBackEnd { context.phase = .loggingInAtBackEnd(login.activity) }
         let meaning: FailedAttempt.Meaning =
-            switch (hasSentCredentials: login.hasSentCredentials, isLoss: error.isLossOfConnection) {
-            case _ where error.isOurs: .end
-            case (false, true) where login.isShortening: .offended
-            case (false, _): .noService
-            case (true, true): .lost
-            case (true, false): .end
+            if error.isOurs {
+                .end
+            } else if login.hasSentCredentials {
+                error.isLossOfConnection ? .lost : .end
+            } else {
+                error.isLossOfConnection && login.isShortening ? .offended : .noService
             }
         return FailedAttempt(failure: .io(error), meaning: meaning)
     }
