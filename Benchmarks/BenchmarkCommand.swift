@@ -90,9 +90,9 @@ struct Measure: ParsableCommand {
         var report = Report(circumstances: circumstances)
         // What was measured before something failed is not thrown away.
         let result = Result {
-            for scenario in scenarios {
-                try compare(systems.filter { $0.dialect.serves(scenario) }, scenario, laboratory, &report)
-                Announcement.write(report.table(of: scenario))
+            for group in Scenario.measuredTogether(scenarios) {
+                try compare(systems, group, laboratory, &report)
+                for scenario in group { Announcement.write(report.table(of: scenario)) }
             }
         }
         if let json { try report.writeJSON(to: json) }
@@ -103,17 +103,20 @@ struct Measure: ParsableCommand {
         try result.get()
     }
 
-    /// All rounds of one scenario: A B A B …, so that what disturbs one system disturbs its neighbour, too.
+    /// All rounds of one scenario, or of those that belong together: A B A B …, so that what disturbs one system
+    /// disturbs its neighbour, too.
     private func compare(
-        _ systems: [SystemUnderTest], _ scenario: Scenario, _ laboratory: Laboratory, _ report: inout Report
+        _ systems: [SystemUnderTest], _ scenarios: [Scenario], _ laboratory: Laboratory, _ report: inout Report
     ) throws(HarnessError) {
-        for _ in 0..<(rounds ?? usualRounds(of: scenario)) {
+        for _ in 0..<(rounds ?? usualRounds(of: scenarios[0])) {
             for system in systems {
-                do throws(HarnessError) {
-                    let sample = try laboratory.measure(scenario, system, milliseconds: quick ? 500 : 1000)
-                    report.add(sample, scenario, system)
-                } catch {
-                    throw HarnessError("\(scenario.name): \(error)")
+                for scenario in scenarios where system.dialect.serves(scenario) {
+                    do throws(HarnessError) {
+                        let sample = try laboratory.measure(scenario, system, milliseconds: quick ? 500 : 1000)
+                        report.add(sample, scenario, system)
+                    } catch {
+                        throw HarnessError("\(scenario.name): \(error)")
+                    }
                 }
             }
         }

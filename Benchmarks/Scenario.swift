@@ -9,6 +9,9 @@ struct Scenario {
     let unit: Unit
     /// Whether a run without `--only` has it; the others say little that these do not, and would make it too long.
     var isUsual = true
+    /// The scenario that is the same but for one thing, and is measured in the same rounds, so that what this one thing
+    /// costs each system is a ratio of samples taken one after the other.
+    var base: String?
 
     enum Unit: String {
         case session, greeting
@@ -24,6 +27,17 @@ struct Scenario {
     static func names(selectedBy selection: String) -> [String] {
         let names = all.map(\.name)
         return names.contains(selection) ? [selection] : names.filter { $0.hasPrefix(selection + "-") }
+    }
+
+    /// Scenarios in the order of their measurement; those in one array share their rounds.
+    static func measuredTogether(_ scenarios: [Scenario]) -> [[Scenario]] {
+        scenarios.reduce(into: []) { groups, scenario in
+            if let base = scenario.base, let last = groups.last, last[0].name == base {
+                groups[groups.count - 1].append(scenario)
+            } else {
+                groups.append([scenario])
+            }
+        }
     }
 
     /// Units of cost in one unit of the load.
@@ -67,15 +81,14 @@ struct Scenario {
     ]
 
     private static let company = [
-        beside("held-100", "100 silent sessions", Company(silent: 100)),
-        beside("held-9000", "9000 silent sessions", Company(silent: 9000)),
-        beside("held-30000", "30000 silent sessions", Company(silent: 30_000)),
+        held(100), held(9000, base: "held-100"), held(30_000, base: "held-100"),
         beside("slow-2000", "2000 clients that send a byte every half second", Company(slow: 2000), sessions: 8),
     ]
 
     private static let workers: [Scenario] = [
         withWorkers(2, login(.imap, sessions: 64)), withWorkers(2, pingPong(sessions: 64)),
         withWorkers(2, churn), withWorkers(5, idle(sessions: 30_000)),
+        withWorkers(5, held(100), isUsual: false), withWorkers(5, held(30_000, base: "held-100"), isUsual: false),
     ]
 
     private static let churn = Scenario(
@@ -136,6 +149,12 @@ struct Scenario {
             load: LoadPlan(security: security, work: .idle, sessions: sessions), unit: .idleSession)
     }
 
+    private static func held(_ silent: Int, base: String? = nil) -> Scenario {
+        var scenario = beside("held-\(silent)", "\(silent) silent sessions", Company(silent: silent))
+        scenario.base = base
+        return scenario
+    }
+
     private static func beside(_ name: String, _ whom: String, _ company: Company, sessions: Int = 64) -> Scenario {
         Scenario(
             name: name, summary: "whole IMAP sessions, \(sessions) at once, beside \(whom)",
@@ -143,13 +162,13 @@ struct Scenario {
     }
 
     /// The same with so many workers, which share all cores with the load.
-    private static func withWorkers(_ count: Int, _ scenario: Scenario) -> Scenario {
+    private static func withWorkers(_ count: Int, _ scenario: Scenario, isUsual: Bool = true) -> Scenario {
         var load = scenario.load
         load.workers = count
         return Scenario(
             name: "workers-\(count)-\(scenario.name)",
             summary: "\(scenario.summary); \(count) workers on the same cores as the load", load: load,
-            unit: scenario.unit)
+            unit: scenario.unit, isUsual: isUsual, base: scenario.base.map { "workers-\(count)-\($0)" })
     }
 
     private static func words(_ security: LoadSecurity) -> String {

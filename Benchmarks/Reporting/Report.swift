@@ -30,13 +30,18 @@ struct Report: Codable {
         let rows = series.filter { $0.scenario == scenario.name }
         let yardstick = rows.first { $0.system == SystemUnderTest.yardstick }
         let isMemory = scenario.unit == .idleSession
+        // By name of the system; empty where the base was not measured.
+        let bases = Dictionary(
+            uniqueKeysWithValues: series.filter { $0.scenario == scenario.base }.map { ($0.system, $0) })
         let cost = isMemory ? "bytes (PSS) per \(scenario.unit.rawValue)" : "CPU us per \(scenario.unit.rawValue)"
         var head = ["system", cost, "ratio to nginx", "memory MiB"]
+        if let base = scenario.base, !bases.isEmpty { head.insert("ratio to \(base)", at: 3) }
         if !isMemory {
             head += ["\(scenario.unit.plural)/s", "p50 us", "p99 us", "CPU server", "waited", "load", "back-ends"]
         }
         let body = rows.map { row in
             var cells = [row.system, Self.cell(row.samples.map(\.cost)), Self.ratio(row, to: yardstick)]
+            if !bases.isEmpty { cells.append(bases[row.system].map { Self.cell(row.ratios(to: $0)) } ?? "-") }
             cells.append(Self.middle(row.samples.map { Double($0.memory) / 1_048_576 }, digits: 1))
             if !isMemory {
                 cells.append(Self.middle(row.samples.compactMap(\.rate), digits: 0))
