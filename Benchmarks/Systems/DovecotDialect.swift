@@ -11,7 +11,7 @@ struct DovecotDialect: ServerDialect {
 
     func serves(_ scenario: Scenario) -> Bool {
         // With 30,000 sessions over several login processes it says to some that they are temporarily unavailable.
-        if scenario.load.workers > 1, scenario.unit == .idleSession { return false }
+        if scenario.load.workers > 1, scenario.load.connections > 60_000 { return false }
         return scenario.load.mailProtocol != .smtp && !scenario.load.isLogged
     }
 

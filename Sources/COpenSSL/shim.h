@@ -153,22 +153,11 @@ static inline int copenssl_mac_set_key(EVP_MAC_CTX *mac, const void *key, size_t
     return EVP_MAC_CTX_set_params(mac, parameters);
 }
 
-// HKDF-Expand-Label of RFC 8446 §7.1 with an empty context.
-static inline int copenssl_expand_label(
-    EVP_KDF *kdf, const char *digest, const void *secret, size_t secret_count, const char *label, void *target,
-    size_t count)
+// Gives a MAC the digest that it works with.
+static inline int copenssl_mac_set_digest(EVP_MAC_CTX *mac, const char *digest)
 {
-    char prefix[] = "tls13 ";
-    int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
-    OSSL_PARAM parameters[6];
-    parameters[0] = OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode);
-    parameters[1] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)digest, 0);
-    parameters[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret, secret_count);
-    parameters[3] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PREFIX, prefix, sizeof prefix - 1);
-    parameters[4] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_LABEL, (void *)label, strlen(label));
-    parameters[5] = OSSL_PARAM_construct_end();
-    EVP_KDF_CTX *context = EVP_KDF_CTX_new(kdf);
-    int is_done = context != NULL && EVP_KDF_derive(context, target, count, parameters) == 1;
-    EVP_KDF_CTX_free(context);
-    return is_done;
+    OSSL_PARAM parameters[2];
+    parameters[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0);
+    parameters[1] = OSSL_PARAM_construct_end();
+    return EVP_MAC_CTX_set_params(mac, parameters);
 }

@@ -72,16 +72,24 @@ final class TLSScratch {
         return unsafe input
     }
 
-    // MARK: Ciphers
+    // MARK: Ciphers and keys
 
+    private var derivations: [TLSKeyDerivation?] = Array(repeating: nil, count: TLSSuite.allCases.count)
     private var ciphers: [TLSRecordCipher?] = Array(repeating: nil, count: 2 * TLSSuite.allCases.count)
 
     /// The thread's cipher of `suite` for one direction; nil where OpenSSL lacks it.
     func cipher(_ suite: TLSSuite, seals: Bool) -> TLSRecordCipher? {
-        let index = 2 * Int(suite.rawValue - TLSSuite.aes128GCM.rawValue) + (seals ? 1 : 0)
+        let index = 2 * suite.index + (seals ? 1 : 0)
         if let known = ciphers[index] { return known }
         ciphers[index] = TLSRecordCipher(suite, seals: seals)
         return ciphers[index]
+    }
+
+    /// What derives keys of `suite` on this thread; nil where OpenSSL lacks the digest.
+    func derivation(_ suite: TLSSuite) -> TLSKeyDerivation? {
+        if let known = derivations[suite.index] { return known }
+        derivations[suite.index] = TLSKeyDerivation(suite)
+        return derivations[suite.index]
     }
 
     // MARK: Bytes of a login

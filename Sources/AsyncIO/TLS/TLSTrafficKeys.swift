@@ -6,6 +6,9 @@ enum TLSSuite: UInt16, CaseIterable {
     case aes256GCM = 0x1302
     case chaCha20Poly1305 = 0x1303
 
+    /// Its place among `allCases`.
+    var index: Int { Int(rawValue - TLSSuite.aes128GCM.rawValue) }
+
     /// OpenSSL's name of the cipher.
     var cipher: String {
         switch self {
@@ -52,7 +55,7 @@ struct TLSTrafficKeys: ~Copyable {
         count = 0
         var next = InlineArray<48, UInt8>(repeating: 0)
         defer { AsyncIO.wipe(bytesOf: &next) }
-        guard TLSTrafficKeys.expand(secret, suite, "traffic upd", suite.secretLength, into: &next) else { return false }
+        guard TLSTrafficKeys.expand(secret, suite, "tls13 traffic upd", suite.secretLength, into: &next) else { return false }
         secret = next
         return derive()
     }
@@ -72,25 +75,23 @@ struct TLSTrafficKeys: ~Copyable {
     }
 
     private mutating func derive() -> Bool {
-        TLSTrafficKeys.expand(secret, suite, "key", suite.keyLength, into: &key)
-            && TLSTrafficKeys.expand(secret, suite, "iv", iv.count, into: &iv)
+        TLSTrafficKeys.expand(secret, suite, "tls13 key", suite.keyLength, into: &key)
+            && TLSTrafficKeys.expand(secret, suite, "tls13 iv", iv.count, into: &iv)
     }
 
     /// HKDF-Expand-Label of `secret`, into an array in place of `length` bytes or more.
     private static func expand(
-        _ secret: borrowing InlineArray<48, UInt8>, _ suite: TLSSuite, _ label: String, _ length: Int,
+        _ secret: borrowing InlineArray<48, UInt8>, _ suite: TLSSuite, _ label: StaticString, _ length: Int,
         into target: inout some BitwiseCopyable
     ) -> Bool {
-        // Safety: OpenSSL reads as many bytes of the secret as the suite's secrets have, and writes `length`.
-        unsafe withUnsafeBytes(of: secret) { secret in
+        guard let derivation = TLSScratch.current.derivation(suite) else { return false }
+        // Safety: the secrets of a suite, and what is made of them, are no longer than these arrays.
+        return unsafe withUnsafeBytes(of: secret) { secret in
             unsafe withUnsafeMutableBytes(of: &target) { target in
-                unsafe copenssl_expand_label(
-                    function, suite.digest, secret.baseAddress, suite.secretLength, label,
-                    target.baseAddress, length) == 1
+                unsafe derivation.expand(
+                    UnsafeRawBufferPointer(rebasing: secret[..<suite.secretLength]), label,
+                    into: UnsafeMutableRawBufferPointer(rebasing: target[..<length]))
             }
         }
     }
-
-    // Safety: fetched once, and only read afterwards.
-    private nonisolated(unsafe) static let function: OpaquePointer? = unsafe EVP_KDF_fetch(nil, "TLS13-KDF", nil)
 }
