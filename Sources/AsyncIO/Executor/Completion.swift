@@ -24,12 +24,18 @@ package struct Completion: Sendable {
     /// The next one is as good as there: the source holds further bytes, its end, or further connections. Not every
     /// kernel can tell.
     package var isFollowed: Bool
+    /// Of an operation that was not begun, because what was to be said before was not taken whole: `result` is that
+    /// send's.
+    package var isUnsaid: Bool
 
-    package init(result: Int32, buffer: UInt16? = nil, more: Bool = false, isFollowed: Bool = false) {
+    package init(
+        result: Int32, buffer: UInt16? = nil, more: Bool = false, isFollowed: Bool = false, isUnsaid: Bool = false
+    ) {
         self.result = result
         self.buffer = buffer
         self.more = more
         self.isFollowed = isFollowed
+        self.isUnsaid = isUnsaid
     }
 
     static let cancelled = Completion(result: -ECANCELED)

@@ -48,7 +48,7 @@ package final class Operation: @unchecked Sendable {
     }
 
     /// What it waits for while the kernel does not have it.
-    enum Queue { case none, turn, buffers }
+    enum Queue { case none, turn, buffers, outbox }
 
     // In an order that leaves no gaps: 88 bytes are what malloc has a size for, one more would cost sixteen.
 
@@ -61,7 +61,8 @@ package final class Operation: @unchecked Sendable {
     var listener = Listener.nobody
     var ending: Ending?
     package internal(set) var inFlight = false
-    /// Epoll's list for the next turn, or the executor's of those that wait for lent buffers to return.
+    /// Epoll's list for the next turn, or one of the executor's: those that wait for lent buffers to return, or for
+    /// something to be said before them.
     var queue = Queue.none
     package internal(set) var request: Request = .timer
     /// The executor's turn in which it was started, its lowest bits.

@@ -4,7 +4,7 @@ import Glibc
 /// One thread that runs Swift tasks and the kernel's completions in turns.
 ///
 /// ```
-///   run queued jobs (bounded) → fire deadlines → one kernel call: submit, wait, reap → again
+///   run queued jobs (bounded) → say what they had to say → fire deadlines → one kernel call: submit, wait, reap → again
 /// ```
 /// It is both serial executor (session actors are isolated to it) and task executor (tasks carry it
 /// as preference, set at the root and inherited by children). Without the preference each resumption
@@ -20,6 +20,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     private var jobs = Deque<UnownedJob>()
     private let table = OperationTable()
     private var wheel: TimerWheel
+    private var outbox = Outbox()
     private var starved: [Operation] = []
     private var buffersReturned = false
     /// Bulk has been moved in this turn that is better moved in larger parts.
@@ -69,6 +70,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
 
     private func turn() {
         turnNumber &+= 1
+        outbox.empty(of: self)
         fireDeadlines()
         if !starved.isEmpty { relieve() }
         let mustNotWait = !jobs.isEmpty || !starved.isEmpty
@@ -202,9 +204,12 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
 
     /// Performs one operation and waits for its completion; after cancelling `scope`, or past
     /// `deadline`, that completion says so (`ECANCELED`, `ETIME`).
+    ///
+    /// - Parameter words: what is sent at the end of this turn, before the operation is begun; where the socket does
+    ///   not take all of it, the operation is not begun, and its completion `isUnsaid`.
     func perform(
         _ request: Operation.Request, on descriptor: Int32, deadline: Instant, scope: CancellationScope?,
-        outgoing: Outgoing? = nil
+        outgoing: Outgoing? = nil, saying words: [UInt8] = []
     ) async -> Completion {
         if let scope, scope.isCancelled { return .cancelled }
         let operation = table.take()
@@ -212,7 +217,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         return await unsafe withUnsafeContinuation { continuation in
             unsafe operation.listener = .task(continuation)
             scope?.add(operation)
-            begin(operation, request, on: descriptor, deadline: deadline)
+            begin(operation, request, on: descriptor, deadline: deadline, saying: words)
         }
     }
 
@@ -223,7 +228,8 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     }
 
     private func begin(
-        _ operation: Operation, _ request: Operation.Request, on descriptor: Int32, deadline: Instant
+        _ operation: Operation, _ request: Operation.Request, on descriptor: Int32, deadline: Instant,
+        saying words: [UInt8] = []
     ) {
         assert(isOnThread, "operations belong to the ring's thread")
         operation.request = request
@@ -234,7 +240,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         operation.ending = nil
         wheel.arm(operation, in: table)
         if case .timer = request { return }
-        kernel.start(operation)
+        if words.isEmpty { kernel.start(operation) } else { outbox.add(words, before: operation) }
     }
 
     /// Asks for the end of `operation`; it is over when its last completion was delivered.
@@ -254,6 +260,8 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
     }
 
     private func end(_ operation: Operation, as ending: Operation.Ending) {
+        // Nobody is cut off before a word that came earlier.
+        if operation.queue == .outbox { outbox.empty(of: self) }
         guard operation.inFlight, operation.ending == nil else { return }
         operation.ending = ending
         if case .timer = operation.request {
@@ -288,7 +296,8 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         }
     }
 
-    private func conclude(_ operation: Operation, _ completion: Completion) {
+    /// Ends `operation` with its last completion, the kernel's or our own.
+    func conclude(_ operation: Operation, _ completion: Completion) {
         var completion = completion
         if let ending = operation.ending {
             let isShortSend = completion.result >= 0 && operation.unsentLength > 0

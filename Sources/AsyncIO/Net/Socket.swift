@@ -40,7 +40,7 @@ package struct Socket: Sendable {
             handle.tls.map { (tls) throws(IOError) in try encrypted(bytes, by: tls) } ?? bytes, deadline)
     }
 
-    /// Sends `bytes` and receives the peer's answer, both handed to the kernel in one call.
+    /// Sends `bytes` at the end of this turn of the executor, and receives the peer's answer.
     ///
     /// As `receive`, with the send's failure in place of the receive's when both fail.
     package func exchange(
@@ -137,8 +137,11 @@ package struct Socket: Sendable {
 
     private func sendAsItIs(_ bytes: [UInt8], _ deadline: Instant) async throws(IOError) {
         guard !bytes.isEmpty else { return }
-        let taken = try sendWhatFits(bytes).value(of: .send)
-        guard taken < bytes.count else { return }
+        guard !scope.isCancelled else { throw .cancelled }
+        // Nearly always all that is to be said: a plain call is cheaper than an operation, and leaves no copy behind.
+        var taken = executor.kernel.sendAtOnce(bytes, on: descriptor)
+        if taken == -Int(EAGAIN) { taken = 0 }
+        guard try Completion(result: Int32(taken)).value(of: .send) < bytes.count else { return }
         let completion = await executor.perform(
             .send, on: descriptor, deadline: deadline, scope: scope, outgoing: Outgoing(copying: bytes[taken...]))
         _ = try completion.value(of: .send)
@@ -150,33 +153,28 @@ package struct Socket: Sendable {
     private func exchangeAsItIs(
         _ bytes: [UInt8], _ deadline: Instant, take: (RawSpan) -> Void
     ) async throws(IOError) -> Int {
-        let sent = bytes.isEmpty ? Completion(result: 0) : try sendWhatFits(bytes)
-        if sent.result >= 0, sent.result < bytes.count {
-            return try await exchangeInTurns(bytes[Int(sent.result)...], deadline, take: take)
-        }
         let completion = await executor.perform(
-            .receive(expectsSilence: !bytes.isEmpty), on: descriptor, deadline: deadline, scope: scope)
-        // Who has gone may have said something before; the rest of its failures are those of the send.
-        if completion.result <= 0 { _ = try sent.value(of: .send) }
+            .receive(expectsSilence: !bytes.isEmpty), on: descriptor, deadline: deadline, scope: scope, saying: bytes)
+        if completion.isUnsaid { return try await exchangeInTurns(bytes, sent: completion, deadline, take: take) }
         return try hand(completion, to: take)
     }
 
-    /// Sends what the socket takes at once, which is nearly always all that a login has to say: a plain call is
-    /// cheaper than an operation, and leaves no copy of a password behind.
-    private func sendWhatFits(_ bytes: [UInt8]) throws(IOError) -> Completion {
-        guard !scope.isCancelled else { throw .cancelled }
-        let taken = executor.kernel.sendAtOnce(bytes, on: descriptor)
-        return Completion(result: taken == -Int(EAGAIN) ? 0 : Int32(taken))
-    }
-
-    /// The same for what the socket does not take at once.
+    /// The same for what the socket has not taken, or not all of it, as `sent` tells.
     private func exchangeInTurns(
-        _ bytes: ArraySlice<UInt8>, _ deadline: Instant, take: (RawSpan) -> Void
+        _ bytes: [UInt8], sent: Completion, _ deadline: Instant, take: (RawSpan) -> Void
     ) async throws(IOError) -> Int {
+        guard !scope.isCancelled else { throw .cancelled }
+        if sent.result < 0, sent.result != -EAGAIN {
+            // Who has gone may have said something before; the rest of its failures are those of the send.
+            let completion = await executor.perform(
+                .receive(expectsSilence: false), on: descriptor, deadline: deadline, scope: scope)
+            if completion.result <= 0 { _ = try sent.value(of: .send) }
+            return try hand(completion, to: take)
+        }
         let sending = BackgroundSend()
         sending.operation = executor.start(
             .send, on: descriptor, deadline: deadline, scope: scope, handler: sending,
-            outgoing: Outgoing(copying: bytes))
+            outgoing: Outgoing(copying: bytes[max(Int(sent.result), 0)...]))
         let completion = await executor.perform(
             .receive(expectsSilence: true), on: descriptor, deadline: deadline, scope: scope)
         if completion.result > 0 {

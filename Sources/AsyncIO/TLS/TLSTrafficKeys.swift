@@ -55,7 +55,8 @@ struct TLSTrafficKeys: ~Copyable {
         count = 0
         var next = InlineArray<48, UInt8>(repeating: 0)
         defer { AsyncIO.wipe(bytesOf: &next) }
-        guard TLSTrafficKeys.expand(secret, suite, "tls13 traffic upd", suite.secretLength, into: &next) else { return false }
+        guard TLSTrafficKeys.expand(secret, suite, "tls13 traffic upd", suite.secretLength, into: &next)
+        else { return false }
         secret = next
         return derive()
     }
