@@ -152,6 +152,8 @@ package struct AuthHTTPClient: Authenticator {
             let known = kept.take()
             let address = known?.address ?? addresses[tried]
             var exchange = question(to: service, about: attempt, of: client)
+            // An answer may end in the middle of a password.
+            defer { exchange.input.removeAll() }
             do throws(IOError) {
                 let socket: Socket
                 if let known {

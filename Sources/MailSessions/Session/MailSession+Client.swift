@@ -37,6 +37,8 @@ extension MailSession {
     ) async throws(SessionEnd) -> Request {
         var frontEnd = Front(for: server, isSecure: beginsWithTLS, greeting: opening.greeting)
         swap(&opening.heard, &frontEnd.input)
+        // Half a login may be left, of a client that has gone, or was sent away.
+        defer { frontEnd.input.removeAll() }
         var accepted: Request?
         context.phase = .authenticating
         let outcome: FrontEndOutcome

@@ -49,6 +49,8 @@ package actor MailSession {
         report(.connected)
         do throws(SessionEnd) {
             var opening = Opening()
+            // Whoever did not come to its front-end may have said a password all the same.
+            defer { opening.heard.removeAll() }
             try await open(&opening)
             try await establish(&opening)
             return true
@@ -149,6 +151,7 @@ package actor MailSession {
     ) async throws(SessionEnd) -> ClientFacts.ProxyAddresses? {
         defer { context.phase = .greeting }
         var reader = ProxyProtocolReader()
+        defer { reader.input.removeAll() }
         swap(&opening.heard, &reader.input)
         let outcome: ProxyProtocolOutcome
         do throws(IOError) {
