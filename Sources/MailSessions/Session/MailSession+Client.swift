@@ -68,7 +68,9 @@ extension MailSession {
             guard let accepted else { preconditionFailure("accepted by nobody") }
             return Request(accepted, context: context, leftover: frontEnd.input.takeAll())
         case .quit: throw .quit
-        case .unavailable: throw .unavailable
+        case .unavailable:
+            await linger()
+            throw .unavailable
         case .limited:
             await linger()
             throw .limited
@@ -177,7 +179,7 @@ extension MailSession {
         return backEnd
     }
 
-    /// The longest a client that was refused is listened to, so that it can read why it was sent away:
+    /// The longest a client that was sent away is listened to, so that it can read why:
     /// closing with bytes unread would make the kernel drop the reply on its way.
     static let lingerTime = Duration.seconds(1)
     private static let lingerBytes = 256 * 1024

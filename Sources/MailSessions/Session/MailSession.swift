@@ -122,7 +122,10 @@ package actor MailSession {
             prepareRelay(try await logInAtBackEnd(request, facts, deadline))
         } catch {
             // A password that was changed, or a user who was moved elsewhere: what is remembered may be over.
-            if error == .unavailable { await server.authenticator.forget(request.attempt, of: facts) }
+            if error == .unavailable {
+                await server.authenticator.forget(request.attempt, of: facts)
+                await linger()
+            }
             throw error
         }
     }

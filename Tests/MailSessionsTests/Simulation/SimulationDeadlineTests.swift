@@ -178,6 +178,25 @@ import Testing
         #expect(outcome.end == .unavailable)
     }
 
+    @Test(
+        "who still talks when it is sent away with a temporary error is listened to, and reads it",
+        arguments: MailProtocol.allCases)
+    func whoStillTalksReadsTheTemporaryError(_ mailProtocol: MailProtocol) async throws {
+        // Nobody to ask, and nobody to log in at.
+        for service in [SimulationScene.Behaviour.absent, SimulationScene.acceptance] {
+            var scene = SimulationScene.loggingIn(mailProtocol)
+            scene.service = service
+            scene.backEnd = .absent
+            // Long after the failure, and within the time that a client is listened to for: a connection that is closed
+            // takes no more words.
+            scene.client += [.rest(.milliseconds(900)), .say(line: "x NOOP")]
+            let outcome = try await scene.play()
+            #expect(outcome.heard.hasSuffix(SimulationDeadlineTests.internalError(mailProtocol)))
+            #expect(outcome.end == .unavailable)
+            #expect(outcome.elapsed < .seconds(5))
+        }
+    }
+
     @Test("the back-end's own words reach the client only where that is configured", arguments: MailProtocol.allCases)
     func aRefusingBackEnd(_ mailProtocol: MailProtocol) async throws {
         let refusal = mailProtocol == .smtp ? "554 5.3.2 go away" : mailProtocol == .imap ? "* BYE go" : "-ERR go"
