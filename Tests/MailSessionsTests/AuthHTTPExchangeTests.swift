@@ -232,15 +232,25 @@ import Testing
         #expect(try outcome(head + [UInt8](repeating: 65, count: 16384)) == "refused 'no' - -, keep")
     }
 
-    private func outcome(_ answer: [UInt8]) throws -> String {
+    @Test func `a body that does not come takes nothing from the answer`() throws {
+        let head = Array("HTTP/1.1 200\r\nAuth-Status: no\r\nContent-Length: 3\r\n\r\n".utf8)
+        #expect(try outcome(Array(head.dropLast())) == "unfinished")
+        #expect(try outcome(head) == "refused 'no' - -, unfinished")
+        #expect(try outcome(head + [65, 65]) == "refused 'no' - -, unfinished")
+        #expect(try outcome(head, keepsConnection: false) == "refused 'no' - -, close")
+    }
+
+    private func outcome(_ answer: [UInt8], keepsConnection: Bool = true) throws -> String {
         let attempt = LoginAttempt(method: .plain, login: [], password: Secret([]), number: 1)
         var exchange = AuthHTTPExchange(
             AuthHTTPRequest(
                 AuthHTTPTemplate(AuthHTTPSettings(address: BackEndFixture.address, host: "h")), mailProtocol: .imap,
-                attempt: attempt, client: BackEndFixture.client))
+                attempt: attempt, client: BackEndFixture.client), keepsConnection: keepsConnection)
         _ = exchange.next()
         exchange.input.append(contentsOf: answer)
-        guard case .finish(let outcome) = exchange.next() else { return "unfinished" }
+        guard case .finish(let outcome) = exchange.next() else {
+            return exchange.decided.map { "\(Self.describe($0)), unfinished" } ?? "unfinished"
+        }
         return Self.describe(outcome)
     }
 }

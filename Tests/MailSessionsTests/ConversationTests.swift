@@ -103,6 +103,39 @@ import Testing
         }
     }
 
+    @Test("thousands of commands in one piece are all answered, in order, in pieces of bounded size")
+    func aFloodOfCommandsIsAnsweredInPieces() async throws {
+        try await onExecutor({
+            var faults = SimulatedKernel.Faults()
+            (faults.short, faults.late) = (0, 0)
+            let kernel = SimulatedKernel(seed: 3, faults: faults)
+            // Whatever is sent leaves in one call.
+            kernel.capacities = 1 << 20...1 << 20
+            return kernel
+        }) { executor in
+            guard let kernel = executor.kernel as? SimulatedKernel else { preconditionFailure("made otherwise") }
+            let scope = CancellationScope(on: executor)
+            let (near, far) = try await executor.connectedPair(in: scope)
+            var frontEnd = IMAPFrontEnd(settings: .fixture(.imap), isSecure: false, salts: .counting)
+            var expected = "* OK IMAP4 ready\r\n"
+            for number in 0..<3000 {
+                frontEnd.input.append(contentsOf: Array("a\(number) NOOP\r\n".utf8))
+                expected += "a\(number) OK completed\r\n"
+            }
+            frontEnd.input.append(contentsOf: Array("b LOGOUT\r\n".utf8))
+            expected += "* BYE\r\nb OK completed\r\n"
+            _ = try await Conversation(over: near, timeout: .seconds(5)).run(
+                &frontEnd, note: { _ in }, startTLS: { (_, _) async throws(IOError) in nil },
+                answer: { (_) async throws(IOError) in .unavailable })
+            near.shutdownSending()
+            var queue = ByteQueue()
+            while try await far.receive(into: &queue, deadline: .never) > 0 {}
+            #expect(String(decoding: queue.bytes, as: UTF8.self) == expected)
+            // Each piece but the last is as large as it has to be, and a reply longer at most.
+            #expect(kernel.sendsAtOnce == expected.utf8.count / Conversation.outputMaximum + 1)
+        }
+    }
+
     @Test func silenceEndsAtTheTimeout() async throws {
         let run = try await run([.send([1]), .receive])
         #expect(run.failure == .timedOut)

@@ -27,6 +27,7 @@ struct SecrecyTests {
             "PASS canary\(filler)", "passcanary\(filler)", "USER ann\r\nPASS canary\(filler)", " PASS canary\(filler)",
             "APOP ann canary\(filler)", "AUTH PLAIN canary\(filler)", "AUTH LOGIN\r\ncanary\(filler)",
             "a LOGIN ann canary\(filler)", "USER ann\r\nPASS canary\r\n", "APOP ann canary\r\n",
+            "USER ann\rPASS canary\r\n", "USER ann\0PASS canary\r\n", "NOOP\rPASS canary\(filler)",
         ])
     func pop3(_ text: String) {
         expectSecrecy(of: POP3FrontEnd(settings: settings(.pop3), isSecure: false, salts: .counting), text)
@@ -37,9 +38,22 @@ struct SecrecyTests {
         arguments: [
             "AUTH PLAIN canary\(filler)", "auth login canary\(filler)", "AUTH LOGIN\r\ncanary\(filler)",
             "AUTH PLAIN canary\r\n", "AUTH PLAIN\r\ncanary\r\n", "AUTH PLAIN AGEAY2FuYXJ5\r\n",
+            "NOOP\rAUTH PLAIN canary\r\n", "NOOP\0AUTH PLAIN canary\r\n", "NOOP\rAUTH PLAIN canary\(filler)",
         ])
     func smtp(_ text: String) {
         expectSecrecy(of: SMTPFrontEnd(settings: settings(.smtp), isSecure: false, salts: .counting), text)
+    }
+
+    @Test(
+        "SMTP, before a greeting that is delayed",
+        arguments: [
+            "EHLO x\r\nAUTH PLAIN canary\r\n", "EHLO x\nAUTH PLAIN canary\r\n", "EHLO x\rAUTH PLAIN canary\r\n",
+            "\r\nAUTH PLAIN canary\r\n", "EHLO x\r\n\r\nAUTH PLAIN canary", "AUTH PLAIN canary\r\n",
+        ])
+    func earlySMTP(_ text: String) {
+        var settings = settings(.smtp)
+        settings.greetingDelay = .seconds(5)
+        expectSecrecy(of: SMTPFrontEnd(settings: settings, isSecure: false, salts: .counting), text)
     }
 
     @Test(arguments: MailProtocol.allCases, ["OAUTHBEARER", "XOAUTH2"])
@@ -70,7 +84,9 @@ struct SecrecyTests {
             (.imap, "a AUTHENTICATE LOGIN\r\nY2FuYXJ5\r\n", ["a AUTHENTICATE ***", "***"]),
             (.pop3, "USER ann\r\nPASS canary\r\n", ["USER ann", "PASS ***"]),
             (.pop3, "AUTH LOGIN\r\n!\r\ncanary\r\n", ["AUTH ***", "***", "(no command)"]),
+            (.pop3, "USER ann\rPASS canary\r\nNOOP\0canary\r\n", ["USER ann ***", "NOOP ***"]),
             (.smtp, "EHLO a\u{7}b\r\nAUTH PLAIN canary\r\n", ["EHLO a\u{7}b", "AUTH ***"]),
+            (.smtp, "NOOP\rAUTH PLAIN canary\r\n", ["NOOP ***"]),
         ] as [(MailProtocol, String, [String])])
     func tracing(_ mailProtocol: MailProtocol, _ text: String, _ expected: [String]) {
         var settings = settings(mailProtocol)

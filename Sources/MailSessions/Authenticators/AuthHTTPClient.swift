@@ -152,6 +152,8 @@ package struct AuthHTTPClient: Authenticator {
             let known = kept.take()
             let address = known?.address ?? addresses[tried]
             var exchange = question(to: service, about: attempt, of: client)
+            // An answer may end in the middle of a password.
+            defer { exchange.input.removeAll() }
             do throws(IOError) {
                 let socket: Socket
                 if let known {
@@ -190,7 +192,7 @@ package struct AuthHTTPClient: Authenticator {
         var request = AuthHTTPRequest(
             service.template, mailProtocol: mailProtocol, attempt: attempt, client: client)
         request.needsPassword = needsPassword(attempt)
-        return AuthHTTPExchange(request)
+        return AuthHTTPExchange(request, keepsConnection: service.settings.keepAlive > 0)
     }
 
     @inline(__always)
@@ -198,8 +200,15 @@ package struct AuthHTTPClient: Authenticator {
         _ exchange: inout AuthHTTPExchange, over socket: Socket, _ address: SocketAddress, _ service: AuthHTTPService,
         _ deadline: Instant
     ) async throws(IOError) -> AuthHTTPAnswer {
-        let outcome = try await Conversation(over: socket, timeout: service.settings.timeout, deadline: deadline)
-            .run(&exchange)
+        let outcome: AuthHTTPOutcome
+        do throws(IOError) {
+            outcome = try await Conversation(over: socket, timeout: service.settings.timeout, deadline: deadline)
+                .run(&exchange)
+        } catch {
+            // Without its body an answer is no worse; only the connection is of no more use.
+            guard error != .cancelled, let decided = exchange.decided else { throw error }
+            return decided
+        }
         // Bytes behind an answer would be taken for the next one's.
         if outcome.isReusable, exchange.input.isEmpty { service.kept.keep(socket.handle, to: address) }
         return outcome.answer

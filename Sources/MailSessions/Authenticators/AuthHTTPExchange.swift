@@ -7,8 +7,8 @@ import AsyncIO
 ///               ^          |         +-- over at once where no length is told or the connection ends
 ///               +-- 1xx ---+
 /// ```
-/// The answer counts as soon as the head is complete; the body is read only so that the connection
-/// can be used again.
+/// The answer counts as soon as the head is complete (`decided`); the body is read only so that the
+/// connection can be used again.
 package struct AuthHTTPExchange: Dialogue {
     package var input = ByteQueue()
     /// A byte of the answer came: the service has read the question.
@@ -25,6 +25,7 @@ package struct AuthHTTPExchange: Dialogue {
     /// The client has shown a token.
     private let isBearer: Bool
     private let needsPassword: Bool
+    private let keepsConnection: Bool
 
     private enum Part {
         // Large, and needed no more while the answer is waited for.
@@ -40,12 +41,17 @@ package struct AuthHTTPExchange: Dialogue {
     package static let bodyMaximum = 16 * 1024
 
     /// An exchange over a connection that is open and waits for a request.
-    package init(_ request: AuthHTTPRequest) {
+    /// - Parameter keepsConnection: there may be a next one over it.
+    package init(_ request: AuthHTTPRequest, keepsConnection: Bool = true) {
+        self.keepsConnection = keepsConnection
         mailProtocol = request.mailProtocol
         isBearer = request.attempt.method.isBearer
         needsPassword = request.needsPassword
         part = .request(request)
     }
+
+    /// The answer, while only its body is still to come: whatever becomes of that, the answer stays.
+    package var decided: AuthHTTPAnswer? { if case .body = part { answer } else { nil } }
 
     package mutating func resume(_ answer: Never) {}
 
@@ -91,9 +97,10 @@ package struct AuthHTTPExchange: Dialogue {
             return
         }
         finish(answer(from: head))
-        if head.persists, let skipper = HTTPBodySkipper(head.bodyLength, maximum: AuthHTTPExchange.bodyMaximum) {
-            part = .body(skipper)
-        }
+        guard keepsConnection, head.persists,
+            let skipper = HTTPBodySkipper(head.bodyLength, maximum: AuthHTTPExchange.bodyMaximum)
+        else { return }
+        part = .body(skipper)
     }
 
     private mutating func finish(_ answer: AuthHTTPAnswer) {

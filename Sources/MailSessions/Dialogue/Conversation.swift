@@ -2,13 +2,17 @@ import AsyncIO
 
 /// Carries bytes between a dialogue and a socket: the one place of a login that awaits.
 ///
-/// Consecutive sends leave together, in front of the receive that follows them.
+/// Consecutive sends leave together, in front of the receive that follows them, in pieces of bounded size.
 package struct Conversation: Sendable {
     private let socket: Socket
     /// Time for each stretch between answers: the dialogue's whole, unless it asks or pauses
     /// (nginx-mail.md §3.6: a budget, not an idle time).
     private let timeout: Duration
     private let firstDeadline: Instant
+
+    /// From so many bytes on, what was joined leaves before there is more: one segment may hold thousands of commands,
+    /// and whoever does not read the answers must not make them pile up here. No login comes near it.
+    package static let outputMaximum = 8192
 
     /// - Parameter deadline: of the first stretch, where it has begun before; else the whole timeout.
     package init(over socket: Socket, timeout: Duration, deadline: Instant? = nil) {
@@ -58,14 +62,8 @@ package struct Conversation: Sendable {
             switch dialogue.next() {
             case .send(var bytes) where output.isEmpty: swap(&output, &bytes)
             case .send(var bytes):
-                // Into one array made for both, for growing would leave a password in freed memory.
-                var joined: [UInt8] = []
-                joined.reserveCapacity(output.count + bytes.count)
-                joined += output
-                joined += bytes
-                wipe(&output)
-                wipe(&bytes)
-                output = joined
+                Conversation.join(&bytes, to: &output)
+                if output.count >= Conversation.outputMaximum { try await flush(&output, deadline) }
             case .receive:
                 let count = try await socket.exchange(output, into: &dialogue.input, deadline: deadline)
                 wipe(&output)
@@ -108,6 +106,20 @@ package struct Conversation: Sendable {
             // Silence is what was hoped for.
             guard error == .timedOut else { throw error }
         }
+    }
+
+    /// Moves `bytes` behind `output`, and leaves no copy behind: growing would leave a password in freed memory.
+    @inline(never)
+    private static func join(_ bytes: inout [UInt8], to output: inout [UInt8]) {
+        if output.count + bytes.count > output.capacity {
+            var larger: [UInt8] = []
+            larger.reserveCapacity(max(output.count + bytes.count, 2 * output.count))
+            larger += output
+            wipe(&output)
+            output = larger
+        }
+        output += bytes
+        wipe(&bytes)
     }
 
     private func flush(_ output: inout [UInt8], _ deadline: Instant) async throws(IOError) {

@@ -135,7 +135,8 @@ package struct SMTPFrontEnd: LineFrontEnd {
     }
 
     private mutating func rejectBeforeGreeting() {
-        progress.act(.note(.rejectedBeforeGreeting(excerpt: FrontEndNote.excerpt(of: input, length: input.count))))
+        let length = input.firstIndex(of: ASCII.lf).map { $0 + 1 } ?? input.count
+        progress.act(.note(.rejectedBeforeGreeting(excerpt: FrontEndNote.excerpt(of: input, length: length))))
         end(.violation, saying: .line("503 5.5.0 Improper use of SMTP command pipelining"))
     }
 

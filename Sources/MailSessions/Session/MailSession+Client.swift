@@ -37,6 +37,8 @@ extension MailSession {
     ) async throws(SessionEnd) -> Request {
         var frontEnd = Front(for: server, isSecure: beginsWithTLS, greeting: opening.greeting)
         swap(&opening.heard, &frontEnd.input)
+        // Half a login may be left, of a client that has gone, or was sent away.
+        defer { frontEnd.input.removeAll() }
         var accepted: Request?
         context.phase = .authenticating
         let outcome: FrontEndOutcome
@@ -66,7 +68,9 @@ extension MailSession {
             guard let accepted else { preconditionFailure("accepted by nobody") }
             return Request(accepted, context: context, leftover: frontEnd.input.takeAll())
         case .quit: throw .quit
-        case .unavailable: throw .unavailable
+        case .unavailable:
+            await linger()
+            throw .unavailable
         case .limited:
             await linger()
             throw .limited
@@ -175,7 +179,7 @@ extension MailSession {
         return backEnd
     }
 
-    /// The longest a client that was refused is listened to, so that it can read why it was sent away:
+    /// The longest a client that was sent away is listened to, so that it can read why:
     /// closing with bytes unread would make the kernel drop the reply on its way.
     static let lingerTime = Duration.seconds(1)
     private static let lingerBytes = 256 * 1024

@@ -49,6 +49,8 @@ package actor MailSession {
         report(.connected)
         do throws(SessionEnd) {
             var opening = Opening()
+            // Whoever did not come to its front-end may have said a password all the same.
+            defer { opening.heard.removeAll() }
             try await open(&opening)
             try await establish(&opening)
             return true
@@ -120,7 +122,10 @@ package actor MailSession {
             prepareRelay(try await logInAtBackEnd(request, facts, deadline))
         } catch {
             // A password that was changed, or a user who was moved elsewhere: what is remembered may be over.
-            if error == .unavailable { await server.authenticator.forget(request.attempt, of: facts) }
+            if error == .unavailable {
+                await server.authenticator.forget(request.attempt, of: facts)
+                await linger()
+            }
             throw error
         }
     }
@@ -149,6 +154,7 @@ package actor MailSession {
     ) async throws(SessionEnd) -> ClientFacts.ProxyAddresses? {
         defer { context.phase = .greeting }
         var reader = ProxyProtocolReader()
+        defer { reader.input.removeAll() }
         swap(&opening.heard, &reader.input)
         let outcome: ProxyProtocolOutcome
         do throws(IOError) {

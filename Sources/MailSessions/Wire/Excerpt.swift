@@ -22,9 +22,10 @@ extension FrontEndNote {
 
     /// What a log may show of the line that begins `input` and is `length` bytes long: its first
     /// `excerptMaximum` bytes, and nothing behind a verb that carries credentials, wherever in the
-    /// first two words it stands and even if the space behind it was forgotten.
+    /// first two words it stands and even if the space behind it was forgotten. Nor anything behind a CR, LF
+    /// or NUL but the line's own end: what follows may be another command, with verbs of its own.
     static func excerpt(of input: ByteQueue, length: Int) -> [UInt8] {
-        let shown = input[0..<min(length, excerptMaximum, input.count)]
+        let shown = firstLine(of: input[0..<min(length, excerptMaximum, input.count)])
         var start = 0
         for _ in 0..<2 {
             while start < shown.count, shown[start] == ASCII.space { start += 1 }
@@ -36,5 +37,13 @@ extension FrontEndNote {
             start = word.endIndex
         }
         return shown
+    }
+
+    /// `bytes` up to the first CR, LF or NUL, or all of them where nothing but a line's end comes there.
+    private static func firstLine(of bytes: [UInt8]) -> [UInt8] {
+        let content = bytes.prefix { $0 != ASCII.cr && $0 != ASCII.lf && $0 != ASCII.nul }
+        let end = bytes[content.endIndex...]
+        let isLineEnd = end == [ASCII.cr, ASCII.lf] || end == [ASCII.lf] || end == [ASCII.cr]
+        return isLineEnd ? bytes : Array(content)
     }
 }

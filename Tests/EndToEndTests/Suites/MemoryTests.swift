@@ -88,6 +88,23 @@ struct MemoryTests {
         }
     }
 
+    @Test(
+        "nor by one that did not come to its end",
+        arguments: [
+            "a1 LOGIN ann \(password)", "a1 LOGIN ann {40}\r\n\(password)", "a1 LOGIN {3+}\r\nann {40+}\r\n\(password)",
+            "a1 LOGIN ann \"\(password)\(String(repeating: "x", count: 5000))",
+            "x\r\nx\r\nx\r\nx\r\nx\r\na1 LOGIN ann \(password)\r\n",
+        ])
+    func afterLoginsThatBreakOff(text: String) throws {
+        try run { _, gateway, _, check in
+            let client = try gateway.greetedClient(.imap)
+            client.send(Array(text.utf8))
+            client.finishSending()
+            _ = try client.untilEnd()
+            try check()
+        }
+    }
+
     @Test("the master lets go of a key's text when it was renewed")
     func master() throws {
         try run { stage, gateway, certificates, _ in

@@ -108,6 +108,34 @@
             }
         }
 
+        @Test("a connection that is busy at a reload is closed once it has answered") func busyAtReload() throws {
+            try DatabaseSite.run(
+                rows: [Database.Row(Self.slow)], query: Self.slowQuery.replacing("SLEEP(30)", with: "SLEEP(4)"),
+                adjust: { configuration, _ in configuration.mail.append("auth_mysql_timeout 20s;") }
+            ) { site in
+                // A session keeps the configuration that it began with.
+                let held = try site.gateway.greetedClient(.imap)
+                #expect(try held.logIn(.imap, as: .ann).hasPrefix("a1 OK"))
+                let asking = try site.gateway.greetedClient(.imap)
+                asking.say("a1 LOGIN slow x")
+                try waitUntil("the statement to run") {
+                    try site.database.run(
+                        "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'")
+                        == "1\n"
+                }
+                try site.gateway.rewrite({ $0.mail.append("auth_mysql_connections 2;") }, on: site.stage)
+                try site.gateway.reload()
+                let answer = try asking.line()
+                #expect(answer.hasPrefix("a1 OK"))
+                try waitUntil("the former connection to be closed") {
+                    try site.database.run(
+                        "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'gateway'")
+                        == "0\n"
+                }
+                #expect(held.isAnswered(.imap))
+            }
+        }
+
         @Test("a server that accepts and says nothing") func silent() throws {
             try Stage.run { stage in
                 let silent = try stage.takenEndpoint()

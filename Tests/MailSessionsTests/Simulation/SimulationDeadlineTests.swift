@@ -102,6 +102,57 @@ import Testing
         #expect(outcome.end == .unavailable)
     }
 
+    /// Of a body of ten bytes.
+    private static let half = "Content-Length: 10\r\n\r\nhalf"
+
+    @Test("a service that ends, or falls silent, in the body of its answer has answered: a refusal")
+    func aBodyThatDoesNotComeIsNoFailure() async throws {
+        let answer: [SimulationPlan.Turn] = [
+            .hear(line: "GET / HTTP/1.1"), .say(line: "HTTP/1.1 200 OK\r\nAuth-Status: sorry\r\n\(Self.half)"),
+        ]
+        for service in [SimulationScene.Behaviour.plays(answer), .playsAndStays(answer)] {
+            var scene = SimulationScene.loggingIn(.pop3)
+            scene.capacities = 1024...2048
+            scene.service = service
+            let outcome = try await scene.play()
+            #expect(outcome.heard.hasSuffix("+OK\r\n-ERR sorry\r\n"))
+            #expect(outcome.end == .refused)
+        }
+    }
+
+    @Test("the same over a connection that was kept")
+    func aBodyThatDoesNotComeOverAKeptConnection() async throws {
+        var scene = SimulationScene.loggingIn(.pop3)
+        scene.capacities = 1024...2048
+        let refusal = "HTTP/1.1 200 OK\r\nAuth-Status: sorry\r\nAuth-Wait: 1\r\nContent-Length: 0\r\n"
+        // The pause is longer than what the next question takes.
+        scene.service = .plays([
+            .hear(line: "GET / HTTP/1.1"), .say(line: refusal), .rest(.seconds(5)),
+            .say(line: "HTTP/1.1 200 OK\r\nAuth-Status: again\r\n\(Self.half)"),
+        ])
+        scene.client += [.hear(line: "+OK POP3 ready\r\n+OK\r\n-ERR sorry"), .say(line: "USER ann\r\nPASS secret")]
+        let outcome = try await scene.play()
+        #expect(outcome.heard.hasSuffix("-ERR sorry\r\n+OK\r\n-ERR again\r\n"))
+        #expect(outcome.end == .refused)
+    }
+
+    @Test("the same with a login that is let in")
+    func aBodyThatDoesNotComeLetsIn() async throws {
+        var scene = SimulationScene.loggingIn(.pop3)
+        scene.capacities = 1024...2048
+        scene.service = .plays([
+            .hear(line: "GET / HTTP/1.1"), .say(line: "HTTP/1.1 200 OK\r\nAuth-Status: OK\r\n\(Self.half)"),
+        ])
+        scene.backEnd = .playsAndStays([.say(line: "+OK\r\n+OK\r\n+OK in")])
+        scene.configure = { $0.proxy.timeout = .seconds(10) }
+        let outcome = try await scene.play()
+        #expect(outcome.heard.hasSuffix("+OK in\r\n"))
+        guard case .relayed = outcome.end else {
+            Issue.record("\(outcome.events)")
+            return
+        }
+    }
+
     @Test(arguments: MailProtocol.allCases)
     func aSilentBackEndEndsTheSession(_ mailProtocol: MailProtocol) async throws {
         var scene = SimulationScene.loggingIn(mailProtocol)
@@ -125,6 +176,25 @@ import Testing
                 if case .backEndFailed(.io(.system(.connect, code: ECONNREFUSED))) = $0 { true } else { false }
             })
         #expect(outcome.end == .unavailable)
+    }
+
+    @Test(
+        "who still talks when it is sent away with a temporary error is listened to, and reads it",
+        arguments: MailProtocol.allCases)
+    func whoStillTalksReadsTheTemporaryError(_ mailProtocol: MailProtocol) async throws {
+        // Nobody to ask, and nobody to log in at.
+        for service in [SimulationScene.Behaviour.absent, SimulationScene.acceptance] {
+            var scene = SimulationScene.loggingIn(mailProtocol)
+            scene.service = service
+            scene.backEnd = .absent
+            // Long after the failure, and within the time that a client is listened to for: a connection that is closed
+            // takes no more words.
+            scene.client += [.rest(.milliseconds(900)), .say(line: "x NOOP")]
+            let outcome = try await scene.play()
+            #expect(outcome.heard.hasSuffix(SimulationDeadlineTests.internalError(mailProtocol)))
+            #expect(outcome.end == .unavailable)
+            #expect(outcome.elapsed < .seconds(5))
+        }
     }
 
     @Test("the back-end's own words reach the client only where that is configured", arguments: MailProtocol.allCases)

@@ -97,16 +97,14 @@
         /// Closes the connections, each as soon as nobody waits for it. Who still asks later gets an answer, too.
         package func retire() {
             isRetired = true
-            for index in idle {
-                let connection = connections[index]
-                guard connection.isOpen else { continue }
-                idle.removeAll { $0 == index }
-                run({ connection.close() }) { pool, _ in pool.serveNext(on: index) }
-            }
+            let former = idle
+            idle = []
+            for index in former { serveNext(on: index) }
             threads.retire()
         }
 
-        /// Has the connection at `index`, which nobody uses, answer the next in line.
+        /// Has the connection at `index`, which nobody uses, answer the next in line; where there is none, it waits for
+        /// one, and is closed first if the pool is retired.
         private func serveNext(on index: Int) {
             let connection = connections[index]
             while !line.isEmpty {
@@ -116,7 +114,8 @@
                 }
                 inquiry.answer.fulfil(.failure(lastFailure))
             }
-            idle.append(index)
+            guard isRetired, connection.isOpen else { return idle.append(index) }
+            run({ connection.close() }) { pool, _ in pool.serveNext(on: index) }
         }
 
         private func serve(_ inquiry: Inquiry, on index: Int) {
