@@ -159,6 +159,8 @@ extension Configuration {
     /// reload, workers are replaced by new ones. The names are those of the directives.
     func birthmarks(differingFrom other: Configuration) -> [String] {
         let same: [(String, Bool)] = [
+            // Not the number: only who is alone accepts in a way that leaves others nothing.
+            ("worker_processes", core.hasOneWorker == other.core.hasOneWorker),
             ("user", core.user == other.core.user),
             ("worker_rlimit_nofile", core.openFilesMaximum == other.core.openFilesMaximum),
             ("worker_priority", core.priority == other.core.priority),
