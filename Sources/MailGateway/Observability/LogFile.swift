@@ -67,7 +67,7 @@ final class LogFile: Sendable {
     func reopen(owner: Credentials?) throws(SourceError) {
         guard let path else { return }
         let descriptor = try LogFile.open(path)
-        if let owner, fchown(descriptor, owner.user, gid_t.max) != 0 {
+        if let owner, LogFile.mayBeGiven(descriptor, to: owner), fchown(descriptor, owner.user, gid_t.max) != 0 {
             let code = errno
             close(descriptor)
             throw SourceError(call: "chown", path: path, code: code)
@@ -76,6 +76,14 @@ final class LogFile: Sendable {
             state.close()
             state.sink = .output(Output(descriptor))
         }
+    }
+
+    /// Whether this is a log that only its name leads to, and of somebody else: who owns a device, a terminal or a
+    /// file that has other names as well is not for a log to decide.
+    private static func mayBeGiven(_ descriptor: Int32, to owner: Credentials) -> Bool {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { return false }
+        return status.st_mode & S_IFMT == S_IFREG && status.st_nlink == 1 && status.st_uid != owner.user
     }
 
     private static func open(_ path: String) throws(SourceError) -> Int32 {
