@@ -144,6 +144,10 @@ struct Setup: Sendable {
     var notices: [(LogLevel, String)] {
         var notices = configuration.notices.map { ($0.level, $0.description) }
         if configuration.core.user != nil, credentials == nil { notices.append((.warn, Credentials.uselessWarning)) }
+        // The demo has nothing to lose, and nobody configures it.
+        if geteuid() == 0, hasMaster, source.demo == nil, configuration.core.user == nil {
+            notices.append((.warn, Credentials.missingWarning))
+        }
         if source.hasMaster(configuration) != hasMaster {
             notices.append((.warn, "\"master_process\" cannot change at a reload, ignored"))
         }

@@ -23,6 +23,8 @@ import Testing
     private func run(_ configuration: GatewayConfiguration, on stage: Stage, _ body: (pid_t) throws -> Void) throws {
         var configuration = configuration
         configuration.main.append("daemon on;")
+        // Root is warned at the terminal where nobody is named.
+        if geteuid() == 0 { configuration.main.append("user root;") }
         let file = try GatewayUnderTest.write(configuration, on: stage)
         let result = try stage.run([Self.program(stage), "run", "-c", file])
         let daemon = try #require(Self.pid(stage), "\(result)")
