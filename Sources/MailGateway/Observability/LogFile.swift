@@ -34,7 +34,7 @@ final class LogFile: Sendable {
             path = nil
             state = Lock(State(sink: .output(.standardError())))
         case .file(let name):
-            let path = joined(LogFile.currentDirectory, name)
+            let path = joined(Program.currentDirectory, name)
             self.path = path
             state = Lock(State(sink: .output(Output(try LogFile.open(path)))))
         case .syslog(let settings):
@@ -92,12 +92,6 @@ final class LogFile: Sendable {
         let descriptor = unsafe Glibc.open(path, flags, 0o644)
         guard descriptor >= 0 else { throw SourceError(call: "open", path: path, code: errno) }
         return descriptor
-    }
-
-    private static var currentDirectory: String {
-        guard let text = unsafe getcwd(nil, 0) else { return "" }
-        defer { unsafe free(text) }
-        return unsafe String(cString: text)
     }
 }
 

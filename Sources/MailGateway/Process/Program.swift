@@ -124,7 +124,8 @@ extension Program {
         return "/proc/self/exe"
     }
 
-    private static var currentDirectory: String {
+    /// Where the process is; empty where that is no more.
+    static var currentDirectory: String {
         guard let text = unsafe getcwd(nil, 0) else { return "" }
         defer { unsafe free(text) }
         return unsafe String(cString: text)
