@@ -74,6 +74,7 @@ struct Worker {
     static func main(control: Int32, pam: Int32) -> Int32 {
         ProcessSignals.prepare(for: ProcessSignals.worker)
         do throws(StartFailure) {
+            try WorkerRole.keepSecrets()
             let worker = try readHandover(control, pam)
             do throws(StartFailure) {
                 try worker.run()
