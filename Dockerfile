@@ -30,7 +30,11 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends liburing2 libssl3 libcrypt1 libc-ares2 libmariadb3 libpam0g \
         libpam-modules libstdc++6 libgcc-s1 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --no-create-home --shell /usr/sbin/nologin mailgateway
+    && useradd --system --user-group --no-create-home --home-dir /run/mailgateway \
+        --shell /usr/sbin/nologin mailgateway \
+    && install -d -o mailgateway -g mailgateway /run/mailgateway
 COPY --from=build /source/.build/release/mailgateway /usr/local/bin/mailgateway
 USER mailgateway
+# Where a relative pid or error_log is written, as in docs/examples/mailgateway.conf.
+WORKDIR /run/mailgateway
 ENTRYPOINT ["mailgateway", "run"]

@@ -22,6 +22,21 @@ import Testing
         var inside: Int { state.withLock { $0.inside } }
     }
 
+    /// How many threads may still be started.
+    private final class Allowance: Sendable {
+        private let count = Mutex(0)
+
+        func add() { count.withLock { $0 += 1 } }
+
+        func take() -> Bool {
+            count.withLock {
+                guard $0 > 0 else { return false }
+                $0 -= 1
+                return true
+            }
+        }
+    }
+
     /// Gives the executor turns until `condition` holds, which must come true.
     private func wait(on executor: RingExecutor, _ condition: () -> Bool) async throws {
         let deadline = executor.now + .seconds(10)
@@ -76,6 +91,28 @@ import Testing
             }
             // Each thread holds its pool until it ends.
             try await self.wait(on: executor) { weakPool == nil }
+        }
+    }
+
+    @Test func `where no thread can be started work is refused, or waits for those that there are`() async throws {
+        try await KernelTests.run(.epoll) { executor in
+            let scope = CancellationScope(on: executor)
+            let allowance = Allowance()
+            let pool = BlockingPool(threads: 2, queueMaximum: 4, starter: { allowance.take() && $0.startThread() })
+            #expect(await pool.run { 1 } == nil)
+            #expect(!pool.start {})
+            allowance.add()
+            #expect(await pool.run { 2 } == 2, "nothing of the refused work is in its way")
+            let gate = Gate()
+            self.start(pool, executor, { gate.pass() }) { _ in }
+            try await self.wait(on: executor) { gate.inside == 1 }
+            let promise = Promise<Int>(on: executor)
+            let box = Unchecked(promise)
+            self.start(pool, executor, { 3 }) { box.value.fulfil($0) }
+            gate.open()
+            let value = try await promise.value(by: executor.now + .seconds(10), scope: scope)
+            #expect(value == 3, "the only thread does it in its turn")
+            pool.retire()
         }
     }
 

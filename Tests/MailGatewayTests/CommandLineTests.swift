@@ -25,6 +25,18 @@ import Testing
         }
     }
 
+    /// A worker reads the configuration again when it may be in another directory.
+    @Test func whatIsReadAgainDoesNotDependOnTheDirectory() throws {
+        let here = Program.currentDirectory
+        let options = try RunOptions.parse(["-c", "a.conf"]).choice.absolute
+        #expect(options.shownPath == "\(here)/a.conf")
+        #expect(try RunOptions.parse(["-c", "a.conf", "-p", "sub"]).choice.absolute.shownPath == "\(here)/sub/a.conf")
+        #expect(try RunOptions.parse(["-c", "a.conf", "-p", "/srv"]).choice.absolute.shownPath == "/srv/a.conf")
+        let demo = try RunOptions.parse(["-g", "error_log x.log;"]).choice.absolute
+        let configuration = try demo.loadConfiguration(demo: DemoConfiguration.placeholders)
+        #expect(configuration.core.logs.map(\.target).contains(.file("\(here)/x.log")))
+    }
+
     @Test func withoutOptionsTheBuiltInConfigurationIsMeant() throws {
         let options = try RunOptions.parse([]).choice
         #expect(options.shownPath == DemoConfiguration.path)

@@ -188,6 +188,28 @@ import Testing
         #expect(try folder.lines("log").count == 1)
     }
 
+    @Test(.enabled("only root may give files away") { geteuid() == 0 })
+    func onlyAFileOfOneNameIsGivenToTheWorkersUser() throws {
+        func owner(_ path: String) -> uid_t {
+            var status = stat()
+            unsafe stat(path, &status)
+            return status.st_uid
+        }
+        let (folder, piped) = (Folder(), Folder())
+        let pipe = "\(piped.path)/log"
+        #expect(unsafe mkfifo(pipe, 0o600) == 0)
+        let reader = unsafe open(pipe, O_RDONLY | O_NONBLOCK)
+        defer { close(reader) }
+        let log = try Log([folder.target("log"), folder.target("other"), piped.target("log")])
+        #expect(unsafe link("\(folder.path)/other", "\(folder.path)/moved") == 0)
+        let user = try Credentials(UserSettings(name: "nobody", group: "nogroup", position: .whole))
+        log.reopen(owner: user)
+        #expect(owner("\(folder.path)/log") == user.user)
+        #expect(owner("\(folder.path)/other") == 0 && owner(pipe) == 0)
+        log.write(.error, "written all the same")
+        for name in ["log", "other"] { #expect(try folder.lines(name).count == 1) }
+    }
+
     @Test func aFileThatCannotBeOpenedIsNamed() {
         #expect(throws: SourceError(call: "open", path: "/nowhere/log", code: ENOENT)) {
             try Log([LogSettings(target: .file("/nowhere/log"), level: .error)])

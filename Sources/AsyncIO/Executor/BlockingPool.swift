@@ -7,6 +7,8 @@ package final class BlockingPool: @unchecked Sendable {
     /// Work that waits for a thread at most; beyond, callers are refused at once.
     package let queueMaximum: Int
     private let threadsMaximum: Int
+    /// Starts a thread that works for the pool; false where there is none to be had.
+    private let starter: @Sendable (BlockingPool) -> Bool
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     private var queue: [@Sendable () -> Void] = []
@@ -15,8 +17,14 @@ package final class BlockingPool: @unchecked Sendable {
     private var isRetired = false
 
     /// Threads are started when first needed and stay until `retire`.
-    package init(threads: Int, queueMaximum: Int) {
+    package convenience init(threads: Int, queueMaximum: Int) {
+        self.init(threads: threads, queueMaximum: queueMaximum, starter: { $0.startThread() })
+    }
+
+    /// - Parameter starter: starts a thread, as `startThread` does; false where the system has none to give.
+    init(threads: Int, queueMaximum: Int, starter: @escaping @Sendable (BlockingPool) -> Bool) {
         threadsMaximum = threads
+        self.starter = starter
         self.queueMaximum = queueMaximum
         unsafe mutex = .allocate(capacity: 1)
         unsafe mutex.initialize(to: pthread_mutex_t())
@@ -33,7 +41,8 @@ package final class BlockingPool: @unchecked Sendable {
         unsafe mutex.deallocate()
     }
 
-    /// Runs `work` on one of the threads and resumes the caller on its own executor; nil when the queue is full.
+    /// Runs `work` on one of the threads and resumes the caller on its own executor; nil when the queue is full or
+    /// no thread can be started.
     package func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value? {
         await unsafe withUnsafeContinuation { (continuation: UnsafeContinuation<Value?, Never>) in
             let isQueued = enqueue { unsafe continuation.resume(returning: work()) }
@@ -42,7 +51,7 @@ package final class BlockingPool: @unchecked Sendable {
     }
 
     /// Runs `work` on one of the threads, then `completion` with its value on the thread of `executor`;
-    /// false, and neither is run, when the queue is full. For what nobody waits for.
+    /// false, and neither is run, when the queue is full or no thread can be started. For what nobody waits for.
     package func start<Value: Sendable>(
         on executor: RingExecutor, _ work: @escaping @Sendable () -> Value,
         completion: @escaping @Sendable (Value) -> Void
@@ -54,7 +63,7 @@ package final class BlockingPool: @unchecked Sendable {
     }
 
     /// Runs `work` on one of the threads, for a caller that has no executor; false, and it is not run, when the
-    /// queue is full.
+    /// queue is full or no thread can be started.
     package func start(_ work: @escaping @Sendable () -> Void) -> Bool { enqueue(work) }
 
     private func enqueue(_ work: @escaping @Sendable () -> Void) -> Bool {
@@ -65,7 +74,13 @@ package final class BlockingPool: @unchecked Sendable {
         // A thread that was signalled is idle until it has taken its work.
         if queue.count > idle, threads < threadsMaximum {
             threads += 1
-            startThread()
+            guard !starter(self) else { return true }
+            threads -= 1
+            // Threads that are there already take it in their turn; without any it would wait for ever.
+            guard threads > 0 else {
+                queue.removeLast()
+                return false
+            }
         } else {
             unsafe pthread_cond_signal(condition)
         }
@@ -80,7 +95,9 @@ package final class BlockingPool: @unchecked Sendable {
         unsafe pthread_cond_broadcast(condition)
     }
 
-    private func startThread() {
+    /// Starts a thread that works until the pool is retired; false where a limit of the user, of the container or
+    /// of the system leaves none.
+    func startThread() -> Bool {
         var thread = pthread_t()
         let pool = unsafe Unmanaged.passRetained(self).toOpaque()
         let status = unsafe pthread_create(
@@ -90,8 +107,12 @@ package final class BlockingPool: @unchecked Sendable {
                 unsafe Unmanaged<BlockingPool>.fromOpaque(argument).takeRetainedValue().work()
                 return nil
             }, pool)
-        precondition(status == 0, "no thread can be started")
+        guard status == 0 else {
+            unsafe Unmanaged<BlockingPool>.fromOpaque(pool).release()
+            return false
+        }
         pthread_detach(thread)
+        return true
     }
 
     private func work() {

@@ -18,6 +18,14 @@ struct ConfigurationChoice: Sendable, Hashable {
         return joined(prefix, errorLog)
     }
 
+    /// The same choice with a prefix that means the same everywhere: a worker reads the configuration again, and is in
+    /// its `working_directory` by then.
+    var absolute: ConfigurationChoice {
+        var choice = self
+        choice.prefix = joined(Program.currentDirectory, prefix)
+        return choice
+    }
+
     /// The main file as messages name it.
     var shownPath: String { path.map { joined(prefix, $0) } ?? DemoConfiguration.path }
 

@@ -11,8 +11,8 @@ import AsyncIO
 /// | `"` `'` | a word up to the same quote |
 /// | anything else | a word up to white space, `;` or `{` |
 ///
-/// One deviation: nginx refuses a comment longer than its read buffer, which is an accident of
-/// that buffer; comments here have any length.
+/// Two deviations: nginx refuses a comment longer than its read buffer, which is an accident of
+/// that buffer; comments here have any length. And words are UTF-8.
 struct Lexer {
     /// One thing read.
     enum Item: Sendable, Hashable {
@@ -121,7 +121,7 @@ struct Lexer {
             }
             let byte = bytes[index]
             if byte == quote {
-                let word = unescaped(start..<index)
+                let word = try text(start..<index, from: startLine)
                 index += 1
                 try checkBehindQuote()
                 return word
@@ -144,8 +144,9 @@ struct Lexer {
         var followsDollar = false
         while index < bytes.count {
             guard index - start <= Lexer.wordMaximum else {
+                let beginning = escaped(String(decoding: unescaped(start..<start + 10), as: UTF8.self))
                 throw ConfigurationError(
-                    "too long parameter \"\(String(quoted(unescaped(start..<start + 10)).dropFirst().dropLast()))...\" started",
+                    "too long parameter \"\(beginning)...\" started",
                     at: position(line: startLine), accepted: Lexer.wordHint)
             }
             let byte = bytes[index]
@@ -154,7 +155,7 @@ struct Lexer {
                 continue
             }
             if isWhiteSpace(byte) || byte == UInt8(ascii: ";") || byte == UInt8(ascii: "{") {
-                return unescaped(start..<index)
+                return try text(start..<index, from: startLine)
             }
             followsDollar = byte == UInt8(ascii: "$")
             step(over: byte)
@@ -171,9 +172,21 @@ struct Lexer {
         index += 1
     }
 
-    /// The word with `\"`, `\'`, `\\`, `\t`, `\r` and `\n` replaced; any other backslash stays.
-    private func unescaped(_ range: Range<Int>) -> String {
-        guard bytes[range].contains(UInt8(ascii: "\\")) else { return String(decoding: bytes[range], as: UTF8.self) }
+    /// The text of the word at `range`, which begins in line `line`.
+    ///
+    /// Bytes that are no UTF-8 would become another word in silence. The message does not show it: it may be secret.
+    private func text(_ range: Range<Int>, from line: Int) throws(ConfigurationError) -> String {
+        guard let word = String(validating: unescaped(range), as: UTF8.self) else {
+            throw ConfigurationError(
+                "parameter is not UTF-8", at: position(line: line),
+                accepted: "The file must be written in UTF-8; only comments may hold other bytes.")
+        }
+        return word
+    }
+
+    /// The bytes with `\"`, `\'`, `\\`, `\t`, `\r` and `\n` replaced; any other backslash stays.
+    private func unescaped(_ range: Range<Int>) -> [UInt8] {
+        guard bytes[range].contains(UInt8(ascii: "\\")) else { return Array(bytes[range]) }
         var word: [UInt8] = []
         word.reserveCapacity(range.count)
         var index = range.lowerBound
@@ -188,7 +201,7 @@ struct Lexer {
                 index += 1
             }
         }
-        return String(decoding: word, as: UTF8.self)
+        return word
     }
 
     private static let escapes: [UInt8: UInt8] = [

@@ -129,8 +129,8 @@ extension ListenOptions {
     private func unknown(_ word: String, _ statement: Statement) -> ConfigurationError {
         statement.error(
             "invalid parameter \(quoted(word))",
-            accepted: "The parameters are proxy_protocol, backlog=, rcvbuf=, sndbuf=, bind, ipv6only=, so_keepalive=, "
-                + "reuseport and multipath.")
+            accepted: "The parameters are ssl, proxy_protocol, backlog=, rcvbuf=, sndbuf=, bind, ipv6only=, "
+                + "so_keepalive=, reuseport and multipath.")
     }
 }
 

@@ -128,7 +128,7 @@ struct ServerDraft: Sendable {
     ) throws(ConfigurationError) -> [AuthenticatorSettings] {
         guard let written = ScopeChain(scope, mail)[AuthenticatorDirectives.authHTTP] else {
             throw ConfigurationError(
-                "no \"auth_http\" or \"auth_file\" is defined for server", at: position,
+                "no \"auth_http\", \"auth_file\", \"auth_mysql\" or \"auth_pam\" is defined for server", at: position,
                 accepted: "One of them must say who may log in, here or in mail.")
         }
         var authenticators: [AuthenticatorSettings] = []

@@ -34,7 +34,7 @@ final class LogFile: Sendable {
             path = nil
             state = Lock(State(sink: .output(.standardError())))
         case .file(let name):
-            let path = joined(LogFile.currentDirectory, name)
+            let path = joined(Program.currentDirectory, name)
             self.path = path
             state = Lock(State(sink: .output(Output(try LogFile.open(path)))))
         case .syslog(let settings):
@@ -67,7 +67,7 @@ final class LogFile: Sendable {
     func reopen(owner: Credentials?) throws(SourceError) {
         guard let path else { return }
         let descriptor = try LogFile.open(path)
-        if let owner, fchown(descriptor, owner.user, gid_t.max) != 0 {
+        if let owner, LogFile.mayBeGiven(descriptor, to: owner), fchown(descriptor, owner.user, gid_t.max) != 0 {
             let code = errno
             close(descriptor)
             throw SourceError(call: "chown", path: path, code: code)
@@ -78,18 +78,20 @@ final class LogFile: Sendable {
         }
     }
 
+    /// Whether this is a log that only its name leads to, and of somebody else: who owns a device, a terminal or a
+    /// file that has other names as well is not for a log to decide.
+    private static func mayBeGiven(_ descriptor: Int32, to owner: Credentials) -> Bool {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { return false }
+        return status.st_mode & S_IFMT == S_IFREG && status.st_nlink == 1 && status.st_uid != owner.user
+    }
+
     private static func open(_ path: String) throws(SourceError) -> Int32 {
         // Non-blocking for named pipes; regular files ignore it.
         let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
         let descriptor = unsafe Glibc.open(path, flags, 0o644)
         guard descriptor >= 0 else { throw SourceError(call: "open", path: path, code: errno) }
         return descriptor
-    }
-
-    private static var currentDirectory: String {
-        guard let text = unsafe getcwd(nil, 0) else { return "" }
-        defer { unsafe free(text) }
-        return unsafe String(cString: text)
     }
 }
 

@@ -38,6 +38,10 @@ struct Credentials: Sendable, Hashable {
         return try Credentials(user)
     }
 
+    /// Said where the workers of root's master stay root; nginx has a user for them when it is built.
+    static let missingWarning =
+        "without the \"user\" directive the workers of a master that runs as root stay root"
+
     /// nginx's warning where `user` is without effect.
     static let uselessWarning =
         "the \"user\" directive makes sense only if the master process runs with super-user privileges, ignored"

@@ -161,8 +161,10 @@ struct Fleet {
     // MARK: Reloading
 
     /// From now on workers serve by `setup`: those that run are told, or replaced where `mustReplace`;
-    /// missing ones are started, and those too many retire.
-    mutating func take(_ setup: Setup, mustReplace: Bool, in group: inout TaskGroup<Master.Event>) {
+    /// missing ones are started if `mayStart`, and those too many retire.
+    mutating func take(
+        _ setup: Setup, mustReplace: Bool, mayStart: Bool = true, in group: inout TaskGroup<Master.Event>
+    ) {
         self.setup = setup
         generation += 1
         for child in children.values { child.region.map(setup.zones.open) }
@@ -176,7 +178,7 @@ struct Fleet {
                 tell(id, in: &group)
             }
         }
-        fill(in: &group)
+        if mayStart { fill(in: &group) }
     }
 
     /// Sends the newest configuration to a child that does not have it, unless it is busy with another.

@@ -24,7 +24,7 @@ struct Launch {
 
     /// The setup to be run, which nobody else holds; nil where the program has to go to the background first.
     private func prepare(_ program: Program, _ log: inout Log?) throws(StartFailure) -> Setup? {
-        let source = Setup.Source(choice: choice, demo: try choice.path == nil ? checkedDemo() : nil)
+        let source = Setup.Source(choice: choice.absolute, demo: try choice.path == nil ? checkedDemo() : nil)
         // Accounts and shared secrets are about to be read: they must not reach a core file.
         guard clinux_forbid_core_dumps() == 0 else { throw .lastError("prctl(PR_SET_DUMPABLE)") }
         let configuration = try source.load()

@@ -229,8 +229,8 @@ struct Master {
     private mutating func takeFilesOver(in group: inout TaskGroup<Event>) {
         guard let renewed = files.renewal(of: setup) else { return }
         setup = renewed
-        isReloading = true
-        fleet.take(renewed, mustReplace: false, in: &group)
+        isReloading = !isResting
+        fleet.take(renewed, mustReplace: false, mayStart: !isResting, in: &group)
     }
 
     // MARK: Upgrade

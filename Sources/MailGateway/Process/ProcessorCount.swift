@@ -13,6 +13,11 @@ extension WorkerCount {
     static var processorsForUs: Int { max(1, ProcessorMask.ours.numbers.count) }
 }
 
+extension CoreSettings {
+    /// Whether one worker has all clients to itself: it accepts in another way then (`makeForWorker`).
+    var hasOneWorker: Bool { workerProcesses.workers(processors: WorkerCount.processorsForUs) == 1 }
+}
+
 extension ProcessorMask {
     /// The processors that we may run on.
     static var ours: ProcessorMask {

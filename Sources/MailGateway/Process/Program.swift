@@ -103,7 +103,8 @@ extension Program {
         let variables = EnvironmentSetting.values(setup.configuration.core.environment)
         do throws(IOError) {
             return try ChildProcess(
-                path: path, arguments: arguments, inherited: descriptors,
+                // By its whole name: it has no PATH to look for its own successor.
+                path: path, arguments: [path] + arguments.dropFirst(), inherited: descriptors,
                 environment: variables.map { "\($0.name)=\($0.value)" }
                     + ["\(ProcessEnvironment.inheritedSockets)=\(inheritance)"],
                 executor: executor)
@@ -123,7 +124,8 @@ extension Program {
         return "/proc/self/exe"
     }
 
-    private static var currentDirectory: String {
+    /// Where the process is; empty where that is no more.
+    static var currentDirectory: String {
         guard let text = unsafe getcwd(nil, 0) else { return "" }
         defer { unsafe free(text) }
         return unsafe String(cString: text)

@@ -144,6 +144,10 @@ struct Setup: Sendable {
     var notices: [(LogLevel, String)] {
         var notices = configuration.notices.map { ($0.level, $0.description) }
         if configuration.core.user != nil, credentials == nil { notices.append((.warn, Credentials.uselessWarning)) }
+        // The demo has nothing to lose, and nobody configures it.
+        if geteuid() == 0, hasMaster, source.demo == nil, configuration.core.user == nil {
+            notices.append((.warn, Credentials.missingWarning))
+        }
         if source.hasMaster(configuration) != hasMaster {
             notices.append((.warn, "\"master_process\" cannot change at a reload, ignored"))
         }
@@ -159,6 +163,8 @@ extension Configuration {
     /// reload, workers are replaced by new ones. The names are those of the directives.
     func birthmarks(differingFrom other: Configuration) -> [String] {
         let same: [(String, Bool)] = [
+            // Not the number: only who is alone accepts in a way that leaves others nothing.
+            ("worker_processes", core.hasOneWorker == other.core.hasOneWorker),
             ("user", core.user == other.core.user),
             ("worker_rlimit_nofile", core.openFilesMaximum == other.core.openFilesMaximum),
             ("worker_priority", core.priority == other.core.priority),

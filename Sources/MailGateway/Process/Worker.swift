@@ -74,6 +74,7 @@ struct Worker {
     static func main(control: Int32, pam: Int32) -> Int32 {
         ProcessSignals.prepare(for: ProcessSignals.worker)
         do throws(StartFailure) {
+            try WorkerRole.keepSecrets()
             let worker = try readHandover(control, pam)
             do throws(StartFailure) {
                 try worker.run()
@@ -160,8 +161,8 @@ struct Worker {
         }
         let role = WorkerRole(configuration, log: log)
         role.raiseFileLimit()
-        let siblings = configuration.core.workerProcesses.workers(processors: WorkerCount.processorsForUs) - 1
-        let outcome = try KernelChoice(configuration.events.method).makeForWorker(hasSiblings: siblings > 0)
+        let outcome = try KernelChoice(configuration.events.method)
+            .makeForWorker(hasSiblings: !configuration.core.hasOneWorker)
         log.write(.notice, "using the \"\(outcome.kernel.name)\" event method, with \(outcome.kernel.features)")
         if case .master(_, let number, _) = source { try role.take(number) }
         try WorkerRole.keepSecrets()

@@ -52,7 +52,7 @@ struct WorkerRole {
         }
     }
 
-    /// Keeps credentials out of core files; after setuid, which resets it.
+    /// Keeps credentials out of core files: before the first of them is read, and again after setuid, which resets it.
     static func keepSecrets() throws(StartFailure) {
         guard clinux_forbid_core_dumps() == 0 else { throw .lastError("prctl(PR_SET_DUMPABLE)") }
     }

@@ -15,15 +15,22 @@ import Testing
     /// A gateway in the background, which is no child of ours.
     private func run(_ body: (Stage, GatewayConfiguration, pid_t) throws -> Void) throws {
         try Stage.run { stage in
-            var configuration = try GatewayConfiguration(on: stage, auth: stage.freeEndpoint())
-            configuration.main.append("daemon on;")
-            let file = try GatewayUnderTest.write(configuration, on: stage)
-            let result = try stage.run([Self.program(stage), "run", "-c", file])
-            let daemon = try #require(Self.pid(stage), "\(result)")
-            defer { kill(daemon, SIGKILL) }
-            #expect(result.succeeded && result.output.isEmpty && result.errors.isEmpty, "\(result)")
-            try body(stage, configuration, daemon)
+            let configuration = try GatewayConfiguration(on: stage, auth: stage.freeEndpoint())
+            try run(configuration, on: stage) { try body(stage, configuration, $0) }
         }
+    }
+
+    private func run(_ configuration: GatewayConfiguration, on stage: Stage, _ body: (pid_t) throws -> Void) throws {
+        var configuration = configuration
+        configuration.main.append("daemon on;")
+        // Root is warned at the terminal where nobody is named.
+        if geteuid() == 0 { configuration.main.append("user root;") }
+        let file = try GatewayUnderTest.write(configuration, on: stage)
+        let result = try stage.run([Self.program(stage), "run", "-c", file])
+        let daemon = try #require(Self.pid(stage), "\(result)")
+        defer { kill(daemon, SIGKILL) }
+        #expect(result.succeeded && result.output.isEmpty && result.errors.isEmpty, "\(result)")
+        try body(daemon)
     }
 
     private static func log(_ stage: Stage) -> String { textOfFile(stage.directory.path("gateway.log")) }
@@ -63,6 +70,29 @@ import Testing
             let waiting = try RawClient(configuration.servers[0].endpoint)
             kill(daemon, SIGHUP)
             #expect(try waiting.line().hasPrefix("* OK"))
+        }
+    }
+
+    @Test func aFileThatChangesMeanwhileWakesNoWorker() throws {
+        try Stage.run { stage in
+            let accounts = try stage.directory.write("accounts", "ann:{PLAIN}old\n", mode: 0o600)
+            var configuration = try GatewayConfiguration(on: stage, auth: stage.freeEndpoint())
+            configuration.mail[0] = "auth_file \(accounts); proxy_pass \(try stage.freeEndpoint());"
+            configuration.servers.removeLast(2)
+            try run(configuration, on: stage) { daemon in
+                try waitUntil("the worker") { Self.log(stage).contains("event method") }
+                kill(daemon, SIGWINCH)
+                try waitUntil("the worker to go") { childProcesses(of: daemon).isEmpty }
+                try stage.directory.write("accounts", "ann:{PLAIN}brand new\n", mode: 0o600)
+                try waitUntil("the file to be taken over", within: .seconds(20)) {
+                    Self.log(stage).contains("has changed, using the new one")
+                }
+                #expect(childProcesses(of: daemon).isEmpty)
+                #expect(!Self.log(stage).contains("all workers serve the new configuration"))
+                let waiting = try RawClient(configuration.servers[0].endpoint)
+                kill(daemon, SIGHUP)
+                #expect(try waiting.line().hasPrefix("* OK"))
+            }
         }
     }
 

@@ -56,6 +56,19 @@ import Testing
         }
     }
 
+    @Test(.beyondNginx, .enabled("workers of others are not root") { geteuid() == 0 })
+    func rootIsToldWhereItsWorkersStayRoot() throws {
+        let words = "without the \"user\" directive the workers of a master that runs as root stay root"
+        try run { _, gateway in
+            #expect(gateway.log.split(separator: "\n").contains { $0.contains("[warn] ") && $0.hasSuffix(words) })
+        }
+        try Stage.run { stage in
+            var configuration = try GatewayConfiguration(on: stage, auth: stage.freeEndpoint())
+            configuration.main.append("user root;")
+            #expect(try !GatewayUnderTest(on: stage, configuration).log.contains(words))
+        }
+    }
+
     @Test func killsAWorkerThatDoesNotStop() throws {
         try run(workers: 2) { _, gateway in
             let stuck = try #require(gateway.workers.first)

@@ -88,6 +88,32 @@ import Testing
         }
     }
 
+    @Test func whoWasCalledByABareNameIsFoundAgainByEverySuccessor() throws {
+        let folder = try TestDirectory()
+        defer { folder.remove() }
+        let program = folder.path("gateway-under-test")
+        let built = GatewayKind.mailgateway.command(checking: false, in: folder)[0]
+        try FileManager.default.createSymbolicLink(atPath: program, withDestinationPath: built)
+        let script = "shift; export PATH=\"\(folder.path):$PATH\"; exec gateway-under-test \"$@\""
+        try Site.run(backEnds: .ok, launcher: ["/bin/sh", "-c", script, "sh"]) { site, _ in
+            let gateway = site.gateway
+            let old = gateway.process.pid
+            kill(old, SIGUSR2)
+            try waitUntil("the new master") { Self.pid(site).map { $0 != old } ?? false }
+            let new = try #require(Self.pid(site))
+            #expect(textOfFile("/proc/\(new)/cmdline").hasPrefix("\(program)\0"))
+            kill(old, SIGQUIT)
+            try waitUntil("the old one to end") { hasEnded(old) }
+            // Its successor would be whatever is there, and not the file that it runs itself.
+            unsafe unlink(program)
+            kill(new, SIGUSR2)
+            try waitUntil("what it says") {
+                gateway.log.contains("No such file or directory) while executing new binary process \"\(program)\"")
+            }
+            try site.expectHealthy(.imap)
+        }
+    }
+
     @Test func theFileOfAUnixSocketPassesToTheNextOne() throws {
         try Stage.run { stage in
             var configuration = try GatewayConfiguration(on: stage, auth: stage.freeEndpoint())

@@ -117,7 +117,8 @@ import Testing
         Mistake("mail {\n server {\n }\n}", "no \"listen\" is defined for server \(at):2"),
         Mistake("mail {\n server {\n listen 1;\n }\n}", "unknown mail protocol for server \(at):2"),
         Mistake(
-            "mail {\n server {\n listen 143;\n }\n}", "no \"auth_http\" or \"auth_file\" is defined for server \(at):2"),
+            "mail {\n server {\n listen 143;\n }\n}",
+            "no \"auth_http\", \"auth_file\", \"auth_mysql\" or \"auth_pam\" is defined for server \(at):2"),
         Mistake(
             "mail { server { listen 143; } server {\n listen 1; } }", "unknown mail protocol for server \(at):1"),
         Mistake(

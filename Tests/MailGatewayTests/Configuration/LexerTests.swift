@@ -119,9 +119,24 @@ import Testing
         #expect(error?.message == "unexpected end of parameter, expecting \";\" in command line")
     }
 
-    @Test func `bytes that are no UTF-8 are words all the same`() throws {
-        var lexer = Lexer([0x61, 0x20, 0xFF, 0xC3, 0x3B], path: "f")
-        guard case .statement(let statement) = try lexer.next() else { return }
-        #expect(statement.arguments.count == 1)
+    /// Bare, quoted, as the name, and with something escaped.
+    private static let latin: [[UInt8]] = [
+        [0x61, 0x0A, 0x20, 0xFF, 0x3B], [0x61, 0x0A, 0x22, 0xC3, 0x22, 0x3B], [0x0A, 0xE4, 0x3B],
+        [0x61, 0x0A, 0x5C, 0x74, 0xC3, 0x3B],
+    ]
+
+    @Test(arguments: latin)
+    func `words that are no UTF-8 are refused where they begin`(bytes: [UInt8]) {
+        var lexer = Lexer(bytes, path: "f")
+        let error = #expect(throws: ConfigurationError.self) { try lexer.next() }
+        #expect(error?.message == "parameter is not UTF-8 in f:2")
+        #expect(error?.accepted?.contains("UTF-8") == true)
+    }
+
+    @Test func `comments may hold any bytes`() throws {
+        var lexer = Lexer(Array("# ".utf8) + [0xFF, 0xC3, 0x0A] + Array("a é; #".utf8) + [0xE4], path: "f")
+        let (first, second) = (try lexer.next(), try lexer.next())
+        #expect(first == .statement(Statement(name: "a", arguments: ["é"], position: .file("f", line: 2))))
+        #expect(second == .end)
     }
 }

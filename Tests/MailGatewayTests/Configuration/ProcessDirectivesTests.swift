@@ -73,8 +73,15 @@ import Testing
             """)
         #expect(
             other.birthmarks(differingFrom: before) == [
-                "user", "worker_rlimit_nofile", "worker_priority", "worker_cpu_affinity", "working_directory", "env",
-                "use",
+                "worker_processes", "user", "worker_rlimit_nofile", "worker_priority", "worker_cpu_affinity",
+                "working_directory", "env", "use",
             ])
+    }
+
+    @Test(arguments: [(1, 1, true), (1, 4, false), (4, 1, false), (4, 2, true)])
+    func whoWasAloneIsReplacedWhenOthersComeAndTheOtherWayRound(before: Int, after: Int, isSame: Bool) throws {
+        let old = try ConfigurationFixture.load("worker_processes \(before); events { }")
+        let new = try ConfigurationFixture.load("worker_processes \(after); events { }")
+        #expect(new.birthmarks(differingFrom: old) == (isSame ? [] : ["worker_processes"]))
     }
 }

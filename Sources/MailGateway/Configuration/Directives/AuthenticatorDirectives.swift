@@ -1,15 +1,15 @@
 import AsyncIO
 import MailSessions
 
-/// Who decides about logins: `auth_http` and `auth_file`.
+/// Who decides about logins: `auth_http` and `auth_file`; `auth_mysql` and `auth_pam` have files of their own.
 ///
 /// Authenticators share one slot, for they are asked in the order in which they are written.
 enum AuthenticatorDirectives {
     static let slot = "authenticators"
 
     static let authHTTP = Setting(
-        "auth_http", sharing: slot, in: [.mail, .server], url, shown: "none; `auth_http` or `auth_file` is required",
-        repetition: .adds,
+        "auth_http", sharing: slot, in: [.mail, .server], url,
+        shown: "none; `auth_http`, `auth_file`, `auth_mysql` or `auth_pam` is required", repetition: .adds,
         "The HTTP service that is asked about each login: `[http://]host[:port][/path]`, `https://host[:port][/path]` or "
             + "`unix:/socket[:/path]`, with port 80 (443) and path `/` by default. Several are asked in the order written: the next one when one cannot be "
             + "reached, does not answer in time, or answers 5xx without `Auth-Status`; who failed comes last for "
@@ -49,9 +49,10 @@ enum AuthenticatorDirectives {
     static let authFile = Setting(
         "auth_file", sharing: slot, in: [.mail, .server], accounts, shown: "none", repetition: .adds,
         "A file of accounts that decides without a service: a path relative to the main file's directory, or "
-            + "`data:` and the accounts themselves. Lines are `name:{PLAIN}password`, `name:{CRYPT}hash` or a bare hash "
-            + "behind the colon. It names no back-end, so `proxy_pass` is required with it. Several authenticators are asked in the order written, and the first that "
-            + "knows the user decides; one that cannot decide is a temporary failure. Not in nginx.")
+            + "`data:` and the accounts themselves. Lines are `name:[backend=back-end:]{PLAIN}password`, with "
+            + "`{CRYPT}hash` or a bare hash in place of `{PLAIN}password`. Accounts without `backend=` are at the "
+            + "`proxy_pass`, which is required for them. Several authenticators are asked in the order written, and "
+            + "the first that knows the user decides; one that cannot decide is a temporary failure. Not in nginx.")
 
     static let cache = Setting(
         "auth_cache", in: [.mail, .server], remembered, default: "off",
