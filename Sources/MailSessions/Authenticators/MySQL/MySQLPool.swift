@@ -109,20 +109,24 @@
             let connection = connections[index]
             while !line.isEmpty {
                 let inquiry = line.removeFirst()
-                guard !connection.isOpen, executor.now < connectsFrom, let lastFailure else {
-                    return serve(inquiry, on: index)
+                if !connection.isOpen, executor.now < connectsFrom, let lastFailure {
+                    inquiry.answer.fulfil(.failure(lastFailure))
+                } else if serve(inquiry, on: index) {
+                    return
+                } else {
+                    inquiry.answer.fulfil(.failure(.overloaded))
                 }
-                inquiry.answer.fulfil(.failure(lastFailure))
             }
-            guard isRetired, connection.isOpen else { return idle.append(index) }
-            run({ connection.close() }) { pool, _ in pool.serveNext(on: index) }
+            let isClosing =
+                isRetired && connection.isOpen && run({ connection.close() }) { pool, _ in pool.serveNext(on: index) }
+            if !isClosing { idle.append(index) }
         }
 
-        private func serve(_ inquiry: Inquiry, on index: Int) {
-            asked[index] = inquiry.answer
+        /// False where no thread can be started for it.
+        private func serve(_ inquiry: Inquiry, on index: Int) -> Bool {
             let connection = connections[index]
             let (question, deadline, closes) = (inquiry.question, inquiry.deadline, isRetired)
-            run({
+            let isStarted = run({
                 defer { if closes { connection.close() } }
                 return connection.decide(question, until: deadline)
             }) { pool, answer in
@@ -130,6 +134,8 @@
                 pool.asked.removeValue(forKey: index)?.fulfil(answer)
                 pool.serveNext(on: index)
             }
+            if isStarted { asked[index] = inquiry.answer }
+            return isStarted
         }
 
         private func note(_ answer: Answer) {
@@ -143,15 +149,12 @@
             pause = min(pause * 2, MySQLPool.pauses.longest)
         }
 
-        /// Runs `work` on a thread, then `completion` here.
+        /// Runs `work` on a thread, then `completion` here; false, and neither is run, where no thread can be started.
         private func run<Value: Sendable>(
             _ work: @escaping @Sendable () -> Value,
             completion: @escaping @Sendable (isolated MySQLPool, Value) -> Void
-        ) {
-            let isStarted = threads.start(on: executor, work) { value in
-                self.assumeIsolated { completion($0, value) }
-            }
-            precondition(isStarted, "there is a thread for each connection")
+        ) -> Bool {
+            threads.start(on: executor, work) { value in self.assumeIsolated { completion($0, value) } }
         }
     }
 #endif

@@ -55,7 +55,7 @@ package enum DatabaseFailure: Error, Sendable, Equatable {
     case timedOut
     /// The session ended meanwhile.
     case cancelled
-    /// More logins wait than `auth_mysql_queue`.
+    /// More logins wait than `auth_mysql_queue`, or no thread can be started.
     case overloaded
     /// No connection could be made; none is tried again before a short pause is over.
     case unreachable(code: UInt32, text: String)
