@@ -314,8 +314,8 @@ final class RelayDirection: RelayHalf {
         fullReceives = 0
         switch end {
         case .silence: break
-        case .sourceEnded(let code):
-            if code < 0 { relay.sourceFailed(side, code: -code) }
+        case .sourceFailed(let code):
+            relay.sourceFailed(side, code: -code)
             sourceEnded = true
         case .slowTarget(let rest): backlog.spill = rest
         case .failed(let code): fail(Completion(result: code), relay)
