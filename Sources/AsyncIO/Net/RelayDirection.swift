@@ -107,7 +107,7 @@ final class RelayDirection: RelayHalf {
 
     /// Starts whatever can go on: a send of what is queued, a receive while there is room.
     override func pump(_ relay: Relay) {
-        guard !relay.isEnding, backlog?.splice == nil else { return }
+        guard relay.mayGoOn(), backlog?.splice == nil else { return }
         if backlog?.sending == nil { startSending(relay) }
         if receiving == nil, !sourceEnded, hasRoom { startReceiving(relay) }
         dropEmptyBacklog()

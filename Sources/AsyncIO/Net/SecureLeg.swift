@@ -69,7 +69,7 @@ final class SecureLeg: RelayHalf {
 
     /// Starts whatever can go on: a send of what is queued, a receive while the other side keeps up.
     override func pump(_ relay: Relay) {
-        guard !relay.isEnding else { return }
+        guard relay.mayGoOn() else { return }
         let opposite = opposite(in: relay)
         if opposite.sourceEnded, !hasSaidFarewell { sayFarewell() }
         if sending == nil, !queue.isEmpty { startSending(relay) }

@@ -91,7 +91,7 @@ final class Splice: CompletionHandler {
         guard let relay else { return }
         waiting = nil
         switch completion.result {
-        case _ where relay.isEnding, -ECANCELED: end(.stopped, relay)
+        case _ where relay.isEnding || relay.scope.isCancelled, -ECANCELED: end(.stopped, relay)
         case -ETIME: end(pipe.count > 0 ? .slowTarget(pipe.takeAll()) : .silence, relay)
         // An empty pipe waits for the source, a full one for the target.
         default: move(relay, isReadable: true)
