@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -97,6 +98,28 @@ import Testing
         }
     }
 
+    @Test("bytes behind TCP's urgent mark arrive, and the end behind them", arguments: kernels)
+    func urgentMark(_ kernel: KernelUnderTest) async throws {
+        try await KernelTests.run(kernel) { executor in
+            let pipes = try #require(executor.kernel.pipes)
+            let ends = try await RelayTests.Ends(on: executor)
+            async let relayed = end(of: ends)
+            async let received = SpliceTests.receive(at: ends.client)
+            let part = SpliceTests.bytes(count: 4_000_000)
+            try await ends.backEnd.send(part, deadline: .never)
+            try await SpliceTests.until(executor) { SpliceTests.sayUrgently(33, to: ends.backEnd) }
+            try await ends.backEnd.send(part, deadline: .never)
+            ends.backEnd.shutdownSending()
+            // An urgent byte is beside the stream, and nobody here reads it.
+            let isWhole = try await received == part + part
+            #expect(isWhole)
+            #expect(pipes.lentAtMost == 1)
+            ends.client.shutdownSending()
+            #expect(await relayed == .finished)
+            #expect(pipes.lent == 0)
+        }
+    }
+
     @Test("the executor is told of bulk, which may wait for more of it")
     func gathering() async throws {
         try await KernelTests.run(.ring) { executor in
@@ -145,6 +168,11 @@ import Testing
         var bytes: [UInt8] = []
         while bytes.count < count { bytes += block.prefix(count - bytes.count) }
         return bytes
+    }
+
+    /// Says one urgent byte (RFC 6093), if there is room for it.
+    private static func sayUrgently(_ byte: UInt8, to peer: Socket) -> Bool {
+        unsafe Glibc.send(peer.descriptor, [byte], 1, Int32(MSG_OOB) | Int32(MSG_DONTWAIT)) == 1
     }
 
     /// Everything up to the end of the stream.

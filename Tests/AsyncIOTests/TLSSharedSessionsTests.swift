@@ -136,4 +136,46 @@ import Testing
         first.server.forgetSession()
         #expect(TLSPair(servers[1], client).settle().server.facts.isResumed == false)
     }
+
+    /// OpenSSL tells the context that a connection began with of the alert, and a reload lets go of that.
+    @Test("behind SNI a bad record ends the session of the server that was named, also when the other is gone")
+    func badRecordBehindName() throws {
+        var fixture = TLSFixture()
+        fixture.server.common.versions = .v1_2
+        let client = try fixture.clientContext()
+        let named = try contexts(fixture)
+        var names = TLSServerNames()
+        names.add("mail.test", named[0])
+        var first: TLSContext? = try contexts(fixture)[0]
+        weak var remaining: TLSContext?
+        remaining = first
+        let pair = TLSPair(try #require(first), client, names: names).settle()
+        #expect(pair.isOpen && pair.server.context === named[0])
+        pair.server.beginRelay()
+        first = nil
+        #expect(remaining == nil)
+        #expect(TLSPair(named[1], client).settle().server.facts.isResumed)
+        var heard = ByteQueue()
+        // The client does not hear of it, and offers the session again.
+        _ = pair.server.receive([23, 3, 3, 0, 32] + [UInt8](repeating: 1, count: 32), into: &heard)
+        guard case .failed = pair.server.state else { return #expect(Bool(false), "\(pair.server.state)") }
+        #expect(!TLSPair(named[1], client).settle().server.facts.isResumed)
+    }
+
+    @Test("behind SNI a session that was given up is not gone on with", arguments: [true, false])
+    func givenUpBehindName(isShared: Bool) throws {
+        var fixture = TLSFixture()
+        fixture.server.common.versions = .v1_2
+        fixture.server.usesTickets = false
+        fixture.server.cache = .kept(10)
+        let client = try fixture.clientContext()
+        let servers = isShared ? try contexts(fixture) : [try fixture.serverContext(), try fixture.serverContext()]
+        var names = TLSServerNames()
+        names.add("mail.test", servers[1])
+        func connect() -> TLSEngine { TLSPair(servers[0], client, names: names).settle().server }
+        let first = connect()
+        #expect(connect().facts.isResumed)
+        first.forgetSession()
+        #expect(!connect().facts.isResumed)
+    }
 }

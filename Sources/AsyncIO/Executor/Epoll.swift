@@ -190,7 +190,11 @@ package final class Epoll: SystemKernel {
                 switch -descriptor {
                 case EAGAIN: return .wait
                 case EINTR, ECONNABORTED: continue
-                default: return .completed(Completion(result: descriptor))
+                default:
+                    // Whoever pauses now must not go on being the one that is woken for a client. The next wait
+                    // registers the listener again, and so hears of clients that came meanwhile.
+                    forget(operation.descriptor)
+                    return .completed(Completion(result: descriptor))
                 }
             }
             guard features.contains(.multishotAccept) else { return .completed(Completion(result: descriptor)) }

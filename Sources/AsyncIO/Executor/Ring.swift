@@ -89,10 +89,8 @@ package final class Ring: SystemKernel {
             status = unsafe Ring.probeEnter(ring)
         }
         features = present
+        // Everything is set from here on, so a failure leaves by way of `deinit`.
         guard status == 0 else {
-            unsafe io_uring_queue_exit(ring)
-            unsafe munmap(mapping, bufferRingBytes)
-            unsafe ring.deallocate()
             throw Unavailable(call: "io_uring_register() or io_uring_enter()", code: -status)
         }
         unsafe io_uring_buf_ring_init(bufferRing)

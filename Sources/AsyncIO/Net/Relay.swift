@@ -91,6 +91,13 @@ package final class Relay {
     var pool: BufferPool { executor.buffers }
     var isEnding: Bool { end != nil }
 
+    /// Whether operations may be started. Those that are started in a cancelled scope would not hear of it; where what
+    /// was in flight then ended by itself, the relay ends here.
+    func mayGoOn() -> Bool {
+        if scope.isCancelled { finish(.cancelled) }
+        return !isEnding
+    }
+
     /// The half that moves what comes from `side`.
     func half(of side: Side) -> RelayHalf { side == .client ? client : backEnd }
 

@@ -107,7 +107,7 @@ final class RelayDirection: RelayHalf {
 
     /// Starts whatever can go on: a send of what is queued, a receive while there is room.
     override func pump(_ relay: Relay) {
-        guard !relay.isEnding, backlog?.splice == nil else { return }
+        guard relay.mayGoOn(), backlog?.splice == nil else { return }
         if backlog?.sending == nil { startSending(relay) }
         if receiving == nil, !sourceEnded, hasRoom { startReceiving(relay) }
         dropEmptyBacklog()
@@ -314,8 +314,8 @@ final class RelayDirection: RelayHalf {
         fullReceives = 0
         switch end {
         case .silence: break
-        case .sourceEnded(let code):
-            if code < 0 { relay.sourceFailed(side, code: -code) }
+        case .sourceFailed(let code):
+            relay.sourceFailed(side, code: -code)
             sourceEnded = true
         case .slowTarget(let rest): backlog.spill = rest
         case .failed(let code): fail(Completion(result: code), relay)

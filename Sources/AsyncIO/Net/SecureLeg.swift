@@ -25,6 +25,8 @@ final class SecureLeg: RelayHalf {
 
     /// What one receive takes at most, and what waits at most before the other side is read again.
     private static let portion = 128 << 10
+    /// What never waits of what the other side says: a portion, and what one turn may bring behind it.
+    private static let queueMaximum = 1 << 20
 
     /// Both legs, each with what it has to send first.
     static func pair(
@@ -69,7 +71,7 @@ final class SecureLeg: RelayHalf {
 
     /// Starts whatever can go on: a send of what is queued, a receive while the other side keeps up.
     override func pump(_ relay: Relay) {
-        guard !relay.isEnding else { return }
+        guard relay.mayGoOn() else { return }
         let opposite = opposite(in: relay)
         if opposite.sourceEnded, !hasSaidFarewell { sayFarewell() }
         if sending == nil, !queue.isEmpty { startSending(relay) }
@@ -180,7 +182,12 @@ final class SecureLeg: RelayHalf {
             }
             relay.finish(.failed(.tls(failure), sendingTo: side))
         case .ended: sourceEnded = true
-        case .open, .handshaking, nil: break
+        case .open:
+            // What TLS itself answers waits here, too: to every ClientHello of TLS 1.2, for instance.
+            if queue.count > SecureLeg.queueMaximum {
+                relay.finish(.failed(.tls(TLSFailure(.peer, "the peer does not take TLS's answers")), sendingTo: side))
+            }
+        case .handshaking, nil: break
         }
     }
 

@@ -13,10 +13,10 @@ import Glibc
 final class Splice: CompletionHandler {
     /// How a splice ends; the direction goes on as before it.
     enum End {
-        /// The source has nothing more at present.
+        /// The source has nothing more at present, or nothing that goes through a pipe: a receive finds out.
         case silence
-        /// The source's end, or a negated errno, which counts as such.
-        case sourceEnded(Int32)
+        /// Reading failed, with a negated errno, which counts as the source's end.
+        case sourceFailed(Int32)
         /// The target keeps us waiting; what was in the pipe is here.
         case slowTarget([UInt8])
         /// Writing failed, with a negated errno.
@@ -47,7 +47,7 @@ final class Splice: CompletionHandler {
     /// Begins; ends by `spliceEnded`, perhaps at once.
     func begin(in relay: Relay) {
         self.relay = relay
-        move(relay)
+        move(relay, isReadable: false)
     }
 
     /// Ends it, soon: `spliceEnded` says when.
@@ -57,12 +57,18 @@ final class Splice: CompletionHandler {
 
     /// Once through the pipe. What has arrived meanwhile waits for the next turn: others come first, and the more
     /// that moves at once, the fewer wake-ups the receiver costs.
-    private func move(_ relay: Relay) {
+    /// - Parameter isReadable: a poll has said that the source has something.
+    private func move(_ relay: Relay, isReadable: Bool) {
         if pipe.count == 0 {
             let moved = pipe.fill(from: direction.source.number)
-            if moved == -Int(EAGAIN) { return wait(for: direction.source, POLLIN, relay) }
-            guard moved > 0 else { return end(.sourceEnded(Int32(moved)), relay) }
-            direction.spliced(moved, in: relay)
+            switch moved {
+            case 1...: direction.spliced(moved, in: relay)
+            case -Int(EAGAIN) where !isReadable: return wait(for: direction.source, POLLIN, relay)
+            // splice(2) does not get past TCP's urgent mark, and says in front of it that the stream ends where that
+            // ends behind it. A receive gets past it, and knows the end.
+            case 0, -Int(EAGAIN): return end(.silence, relay)
+            default: return end(.sourceFailed(Int32(moved)), relay)
+            }
         }
         let moved = pipe.drain(to: target.number)
         guard moved >= 0 || moved == -Int(EAGAIN) else { return end(.failed(Int32(moved)), relay) }
@@ -85,9 +91,10 @@ final class Splice: CompletionHandler {
         guard let relay else { return }
         waiting = nil
         switch completion.result {
-        case _ where relay.isEnding, -ECANCELED: end(.stopped, relay)
+        case _ where relay.isEnding || relay.scope.isCancelled, -ECANCELED: end(.stopped, relay)
         case -ETIME: end(pipe.count > 0 ? .slowTarget(pipe.takeAll()) : .silence, relay)
-        default: move(relay)
+        // An empty pipe waits for the source, a full one for the target.
+        default: move(relay, isReadable: true)
         }
     }
 

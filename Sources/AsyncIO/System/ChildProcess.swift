@@ -24,9 +24,16 @@ package final class ChildProcess: Sendable {
     ) throws(IOError) {
         self.executor = executor
         id = try ChildProcess.spawn(path, arguments, inherited: inherited, environment: environment)
-        descriptor = clinux_pidfd_open(id)
+        let opened = clinux_pidfd_open(id)
         // The child cannot be reaped by anyone else before we look, so it is still there.
-        guard descriptor >= 0 else { throw .last(.pidfd) }
+        guard opened >= 0 else {
+            let failure = IOError.last(.pidfd)
+            // Nobody else would end it, nor reap it.
+            kill(id, SIGKILL)
+            waitpid(id, nil, 0)
+            throw failure
+        }
+        descriptor = opened
     }
 
     deinit { executor.kernel.close(descriptor) }

@@ -26,6 +26,12 @@ extension TLSContext {
         }
     }
 
+    /// Sees to it that nobody goes on with `session`, of a connection that has this context.
+    func forgetShared(_ session: OpaquePointer?) {
+        guard let sharedSessions, let session = unsafe session else { return }
+        unsafe sharedSessions.forget(id: TLSContext.id(of: session))
+    }
+
     /// A session of TLS 1.3 with tickets is in its ticket; OpenSSL reports it all the same.
     private static func needsCache(_ ssl: OpaquePointer?) -> Bool {
         unsafe SSL_version(ssl) != TLS1_3_VERSION || SSL_get_options(ssl) & copenssl_no_ticket != 0

@@ -73,7 +73,11 @@ package final class TLSContext: @unchecked Sendable {
         installCallbacks()
     }
 
-    deinit { unsafe SSL_CTX_free(handle) }
+    deinit {
+        // OpenSSL's may live on: a connection whose client named another server keeps the one that it began with.
+        unsafe copenssl_ctx_set_object(handle, nil)
+        unsafe SSL_CTX_free(handle)
+    }
 
     /// Algorithms of our own certificate, for facts.
     var algorithms: (signature: String?, key: String?) { ownAlgorithms }

@@ -29,6 +29,8 @@ extension TLSEngine {
     /// Makes the session of this connection one that nobody goes on with: its client was refused.
     package func forgetSession() {
         guard let session = unsafe SSL_get_session(ssl) else { return }
-        unsafe SSL_CTX_remove_session(context.handle, session)
+        // OpenSSL has it where the connection began, shared memory where its client's name led.
+        unsafe SSL_CTX_remove_session((handshake?.first ?? context).handle, session)
+        unsafe context.forgetShared(session)
     }
 }

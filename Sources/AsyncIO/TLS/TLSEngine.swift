@@ -148,7 +148,8 @@ package final class TLSEngine: @unchecked Sendable {
     /// The peer's stream has ended, be it with a close_notify before or not.
     package func endOfStream() {
         switch state {
-        case .handshaking: fail(.closedInHandshake)
+        // No reason to forget a session that was to be gone on with, so no `fail`.
+        case .handshaking: state = .failed(.closedInHandshake)
         case .open: state = .ended(isTruncated: true)
         case .ended, .failed: break
         }
@@ -244,5 +245,7 @@ package final class TLSEngine: @unchecked Sendable {
     private func fail(_ failure: TLSFailure) {
         if case .failed = state { return }
         state = .failed(failure)
+        // OpenSSL says so to the context that the connection began with, which may share other memory or be gone.
+        if let ssl = unsafe ssl { unsafe context.forgetShared(SSL_get_session(ssl)) }
     }
 }

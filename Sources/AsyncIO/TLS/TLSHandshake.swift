@@ -7,6 +7,8 @@ import Glibc
 final class TLSHandshake {
     /// Of a server: contexts for clients that ask for one by name.
     let names: TLSServerNames?
+    /// The context that the connection began with, where SNI chose another: OpenSSL's own cache stays that one's.
+    var first: TLSContext?
     private let isServer: Bool
     /// The secrets of both directions' keys (RFC 8446 §7.1), for going on without OpenSSL.
     private var secrets: (client: Secret?, server: Secret?) = (nil, nil)

@@ -45,6 +45,7 @@ package struct TLSServerNames: Sendable {
         unsafe SSL_set_verify_depth(ssl, SSL_CTX_get_verify_depth(chosen.handle))
         unsafe SSL_clear_options(ssl, SSL_get_options(ssl) & ~SSL_CTX_get_options(chosen.handle))
         unsafe SSL_set_options(ssl, SSL_CTX_get_options(chosen.handle))
+        engine.handshake?.first = engine.context
         engine.context = chosen
     }
 

@@ -67,17 +67,22 @@ struct ControlChannel: Sendable {
         do throws(IOError) { try await channel.send([answer.rawValue]) } catch {}
     }
 
-    /// The next handover; `closed` when the master has gone.
-    func delivery() async throws(IOError) -> Delivery {
+    /// The next handover; nil where not all of its descriptors came, `closed` when the master has gone.
+    func delivery() async throws(IOError) -> Delivery? {
         var descriptors: [Int32] = []
         do throws(IOError) {
             let prefix = try await channel.receive(WorkerHandover.prefixCount, with: &descriptors)
             guard let (count, length) = WorkerHandover.announced(by: prefix) else { throw .closed }
             var bytes = try await channel.receive(length, with: &descriptors)
             defer { wipe(&bytes) }
-            guard let handover = WorkerHandover(decoding: bytes), descriptors.count == count,
-                handover.descriptorCount == count
-            else { throw .closed }
+            guard let handover = WorkerHandover(decoding: bytes), handover.descriptorCount == count else {
+                throw .closed
+            }
+            guard descriptors.count == count else {
+                // At this process's limit the kernel leaves some out (MSG_CTRUNC); the message itself is whole.
+                for descriptor in descriptors { Glibc.close(descriptor) }
+                return nil
+            }
             return Delivery(handover: handover, descriptors: descriptors)
         } catch {
             for descriptor in descriptors { Glibc.close(descriptor) }

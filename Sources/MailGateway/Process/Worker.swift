@@ -61,6 +61,8 @@ struct Worker {
         case signal(Int32, sender: Int32)
         /// A handover, and what it says if that can be done.
         case delivered(ControlChannel.Delivery, Result<Assignment, StartFailure>)
+        /// A handover came without all of its descriptors, for which there is no room.
+        case undelivered
         case masterGone
         case shutdownTimeout
         /// Without a master: it is time to look at the files of TLS and of accounts.
@@ -249,6 +251,12 @@ struct Worker {
                         let (answer, log) = (answer, current.log)
                         group.addTask { await Worker.answer(answer, channel, pool, log) }
                     }
+                case .undelivered:
+                    current.log.write(.emerg, "too many open files for another configuration")
+                    if let channel {
+                        let log = current.log
+                        group.addTask { await Worker.answer(.refused, channel, pool, log) }
+                    }
                 case .masterGone:
                     current.log.write(.alert, "the master process has gone, shutting down")
                     mustDrain = true
@@ -296,7 +304,7 @@ struct Worker {
     ) async -> Event {
         await channel.send(answer)
         do throws(IOError) {
-            let delivery = try await channel.delivery()
+            guard let delivery = try await channel.delivery() else { return .undelivered }
             let outcome = await pool.run {
                 Result { () throws(StartFailure) in try Worker.assignment(delivery, sharing: log) }
             }

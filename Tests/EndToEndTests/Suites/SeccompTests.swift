@@ -18,6 +18,16 @@ import Testing
         }
     }
 
+    /// A filter may refuse what comes behind the ring's setup.
+    @Test(.beyondNginx, arguments: ["io_uring_register", "io_uring_enter"])
+    func oneRefusedCallIsEnough(_ call: String) throws {
+        try Site.run(backEnds: .ok, launcher: Self.launcher + [call]) { site, _ in
+            for mail in Mail.allCases { try site.expectHealthy(mail) }
+            let lines = site.gateway.everythingSaid.split(separator: "\n").filter { $0.contains("epoll") }
+            #expect(lines.contains { $0.contains("io_uring_register()") && $0.contains("not permitted") }, "\(lines)")
+        }
+    }
+
     @Test func aLargeMessageComesThrough() throws {
         try Site.run(launcher: Self.launcher) { site in
             let file = try site.stage.directory.write("message", Messages.large(subject: "large", bytes: 2_000_000))

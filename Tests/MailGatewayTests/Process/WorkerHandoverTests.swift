@@ -1,5 +1,6 @@
 import AsyncIO
 import Glibc
+import TestSupport
 import Testing
 
 @testable import MailGateway
@@ -84,6 +85,29 @@ import Testing
         #expect(delivery.descriptors == Self.handover.inherited)
         close(ends.master)
         #expect(throws: StartFailure("the master has gone")) { _ = try ControlChannel.readHandover(from: ends.child) }
+    }
+
+    /// As the kernel does it at the receiver's limit of open files.
+    @Test func oneWithDescriptorsLeftOutIsNotTheEndOfTheMaster() async throws {
+        try await onExecutor {
+            try KernelUnderTest.epoll.make()
+        } _: { executor in
+            let scope = CancellationScope(on: executor)
+            let ends = try ControlChannel.pair()
+            _ = fcntl(ends.child, F_SETFL, fcntl(ends.child, F_GETFL) | O_NONBLOCK)
+            let master = ControlChannel(adopting: ends.master, scope: scope)
+            let worker = ControlChannel(adopting: ends.child, scope: scope)
+            var handover = Self.handover
+            handover.inherited = []
+            try await master.send(handover, with: [2, 2])
+            let incomplete = try await worker.delivery()
+            #expect(incomplete == nil)
+            try await master.send(handover, with: [2, 2, 2, 2, 2])
+            let delivery = try #require(try await worker.delivery())
+            #expect(delivery.handover == handover)
+            #expect(delivery.descriptors.count == 5)
+            delivery.discard()
+        }
     }
 
     @Test func aMalformedOneIsNotAConfiguration() throws {
