@@ -174,6 +174,31 @@ import Testing
         }
     }
 
+    @Test("whoever reads slowly behind its own end gets everything (in virtual time)")
+    func slowReaderBehindItsEnd() async throws {
+        try await KernelTests.run(.simulation) { executor in
+            let ends = try await RelayTests.Ends(on: executor)
+            let answer = Stream(bytes: [UInt8](repeating: 7, count: 4000))
+            async let sent: Void = RelayTests.send(answer, from: ends.backEnd)
+            async let received: Void = receiveSlowly(answer.bytes.count, at: ends.client)
+            ends.client.shutdownSending()
+            let result = await ends.relay(timeout: .milliseconds(300))
+            #expect(result.end == .finished)
+            try await sent
+            try await received
+        }
+
+        @Sendable func receiveSlowly(_ count: Int, at socket: Socket) async throws {
+            let executor = socket.executor
+            var queue = ByteQueue()
+            var rest = count
+            while rest > 0 {
+                try await executor.sleep(until: executor.now + .milliseconds(200), scope: nil)
+                rest -= try await socket.receive(into: &queue, deadline: executor.now + .seconds(1))
+            }
+        }
+    }
+
     /// Both far ends of a relay, for tests that watch how it ends.
     struct Ends: Sendable {
         let scope: CancellationScope

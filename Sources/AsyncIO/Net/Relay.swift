@@ -107,7 +107,7 @@ package final class Relay {
     private var isDraining: Bool { client.isFinished || backEnd.isFinished }
     private var silenceMaximum: UInt64 { isDraining ? min(Relay.drainNanoseconds, timeout) : timeout }
 
-    /// Bytes arrived from either side.
+    /// Bytes arrived from either side, or one took some that had waited: whoever reads slowly is not silent.
     func noteActivity() { lastActivity = executor.now }
 
     /// An operation ended by its deadline: so does the relay, unless something was said meanwhile.

@@ -239,6 +239,7 @@ final class RelayDirection: RelayHalf {
     private func sent(_ outgoing: Outgoing, _ completion: Completion, _ backlog: Backlog, _ relay: Relay) {
         defer { giveBack(outgoing.vector, relay) }
         if relay.isEnding { return }
+        if outgoing.sent > 0 { relay.noteActivity() }
         if !outgoing.vector.isEmpty {
             backlog.queuedBytes -= UInt32(outgoing.length)
             adaptAllowance(relay, since: backlog.sendStarted)

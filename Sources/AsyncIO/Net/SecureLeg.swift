@@ -124,7 +124,9 @@ final class SecureLeg: RelayHalf {
     }
 
     private func sent(_ outgoing: Outgoing, _ completion: Completion, _ relay: Relay) {
-        if relay.isEnding || outgoing.rest == 0 { return }
+        if relay.isEnding { return }
+        if outgoing.sent > 0 { relay.noteActivity() }
+        if outgoing.rest == 0 { return }
         switch completion.result {
         case -ETIME:
             relay.deadlinePassed()
