@@ -25,25 +25,26 @@ extension FrontEndNote {
     /// first two words it stands and even if the space behind it was forgotten. Nor anything behind a CR, LF
     /// or NUL but the line's own end: what follows may be another command, with verbs of its own.
     static func excerpt(of input: ByteQueue, length: Int) -> [UInt8] {
-        let shown = firstLine(of: input[0..<min(length, excerptMaximum, input.count)])
-        var start = 0
-        for _ in 0..<2 {
-            while start < shown.count, shown[start] == ASCII.space { start += 1 }
-            let word = shown[start...].prefix { $0 != ASCII.space }
-            let upper = word.asciiUppercased
-            if let verb = credentialVerbs.first(where: { upper.hasPrefix($0) }) {
-                return Array(shown[..<(start + verb.utf8.count)])
-            }
-            start = word.endIndex
-        }
-        return shown
+        var bytes = input[0..<min(length, excerptMaximum, input.count)]
+        let count = shownCount(of: bytes)
+        guard count < bytes.count else { return bytes }
+        // What is not shown may be a password.
+        defer { wipe(&bytes) }
+        return Array(bytes[..<count])
     }
 
-    /// `bytes` up to the first CR, LF or NUL, or all of them where nothing but a line's end comes there.
-    private static func firstLine(of bytes: [UInt8]) -> [UInt8] {
+    private static func shownCount(of bytes: [UInt8]) -> Int {
         let content = bytes.prefix { $0 != ASCII.cr && $0 != ASCII.lf && $0 != ASCII.nul }
+        var start = 0
+        for _ in 0..<2 {
+            while start < content.count, content[start] == ASCII.space { start += 1 }
+            let word = content[start...].prefix { $0 != ASCII.space }
+            let upper = word.asciiUppercased
+            if let verb = credentialVerbs.first(where: { upper.hasPrefix($0) }) { return start + verb.utf8.count }
+            start = word.endIndex
+        }
         let end = bytes[content.endIndex...]
         let isLineEnd = end == [ASCII.cr, ASCII.lf] || end == [ASCII.lf] || end == [ASCII.cr]
-        return isLineEnd ? bytes : Array(content)
+        return isLineEnd ? bytes.count : content.count
     }
 }
