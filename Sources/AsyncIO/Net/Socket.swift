@@ -101,6 +101,8 @@ package struct Socket: Sendable {
         tls.keep(ciphertext: ciphertext, plaintext: early.takeAll())
     }
 
+    /// Not inlined: whoever waits in clear would wait in a frame of 580 bytes instead of 240.
+    @inline(never)
     private func exchange(
         _ bytes: [UInt8], through tls: TLSEngine, into queue: inout ByteQueue, _ deadline: Instant
     ) async throws(IOError) -> Int {
