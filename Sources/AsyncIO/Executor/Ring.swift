@@ -250,6 +250,11 @@ package final class Ring: SystemKernel {
             // Set behind the last bytes, too, once the peer has ended its stream: the kernel counts the end (tcp_inq_hint).
             completion.isFollowed = entry.flags & UInt32(IORING_CQE_F_SOCK_NONEMPTY) != 0
         }
+        if entry.res == -EAGAIN, operation.isSend, operation.ending == nil {
+            // Seen now and then (6.18) where a target that was full begins to read: it is to be waited for.
+            start(operation)
+            return
+        }
         if operation.isSend, entry.res > 0, let outgoing = operation.outgoing {
             outgoing.sent += Int(entry.res)
             if outgoing.rest > 0, operation.ending == nil {

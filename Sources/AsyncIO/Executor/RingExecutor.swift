@@ -301,7 +301,7 @@ package final class RingExecutor: SerialExecutor, TaskExecutor, @unchecked Senda
         var completion = completion
         if let ending = operation.ending {
             let isShortSend = completion.result >= 0 && operation.unsentLength > 0
-            let isInterrupted = [-ECANCELED, -EINTR, -ENOBUFS].contains(completion.result)
+            let isInterrupted = [-ECANCELED, -EINTR, -ENOBUFS, -EAGAIN].contains(completion.result)
             if isInterrupted || isShortSend {
                 completion.result = ending == .timedOut ? -ETIME : -ECANCELED
             }
