@@ -27,8 +27,9 @@ import Testing
             let (near, far) = try await executor.connectedPair(in: scope)
             // Talks, and does not read what is said to it.
             try await far.send([1], deadline: .never)
-            async let exchanged: Void = exchange(near, until: executor.now + .seconds(1))
-            try await executor.sleep(until: executor.now + .milliseconds(500), scope: nil)
+            async let exchanged: Void = exchange(near, until: executor.now + .seconds(3))
+            // On a busy machine it takes its time to copy what waits; the send waits on until its deadline.
+            for _ in 0..<15 { try await executor.sleep(until: executor.now + .milliseconds(100), scope: nil) }
             #expect(executor.kernel.buffers.lent == 0)
             await exchanged
             withExtendedLifetime(far) {}
